@@ -1,0 +1,1 @@
+//! Composition root: builds everything, starts listeners and workers, drains on shutdown.

@@ -1,0 +1,1 @@
+//! Typed settings; reports all problems of a configuration at once.

@@ -1,0 +1,1 @@
+//! Coded diagnostics with source spans, rendered with the text underlined.

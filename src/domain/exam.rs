@@ -1,0 +1,172 @@
+//! Exam: one Requested Procedure with its scheduled steps, the only invented noun of Relais.
+
+use super::fields::Fields;
+use super::ids::{ExamId, Key, PatientId, PerformedId, StepId};
+use super::performed::PpsStatus;
+use super::time::AsOf;
+use serde::{Deserialize, Serialize};
+
+/// Status of a scheduled step: DICOM's terms (PS3.3 C.4.10, 0040,0020) and the final ones that never go on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    Scheduled,
+    Arrived,
+    Ready,
+    Started,
+    Completed,
+    Discontinued,
+    Canceled,
+}
+
+impl StepStatus {
+    /// Every status.
+    pub const ALL: [Self; 7] = [
+        Self::Scheduled,
+        Self::Arrived,
+        Self::Ready,
+        Self::Started,
+        Self::Completed,
+        Self::Discontinued,
+        Self::Canceled,
+    ];
+
+    /// The word of `record::STEP_STATUS`.
+    pub fn word(self) -> &'static str {
+        super::record::STEP_STATUS[self as usize]
+    }
+
+    /// True if no message of a RIS/HIS may change it any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Discontinued | Self::Canceled)
+    }
+}
+
+/// A status with the age of the statement that set it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stated<T> {
+    #[serde(rename = "v")]
+    pub value: T,
+    #[serde(rename = "t")]
+    pub as_of: AsOf,
+}
+
+/// One Scheduled Procedure Step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub id: StepId,
+    /// Scheduled Procedure Step ID on the wire (SH 16): the sender's, else minted once.
+    pub sps_id: String,
+    pub status: Stated<StepStatus>,
+    /// Held back by the RIS (HD): hidden from worklists, no DICOM status.
+    pub held: Stated<bool>,
+    /// Section `step` of the record.
+    pub fields: Fields,
+}
+
+/// What an exam knows of a performed step that refers to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerformedRef {
+    pub id: PerformedId,
+    /// The step that it performs.
+    pub step: StepId,
+    pub status: PpsStatus,
+    /// True if its series name at least one instance.
+    pub has_images: bool,
+}
+
+/// One Requested Procedure with its steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exam {
+    /// Version of this document's form.
+    pub v: u8,
+    pub id: ExamId,
+    pub patient: PatientId,
+    /// Set by a cancel that came before its order: steps that arrive later are born cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstone: Option<Stated<StepStatus>>,
+    /// Section `order`.
+    #[serde(default)]
+    pub order: Fields,
+    /// Section `procedure`; `id` and `study_instance_uid` are always filled once steps exist.
+    #[serde(default)]
+    pub procedure: Fields,
+    /// Section `visit`, as the order said.
+    #[serde(default)]
+    pub visit: Fields,
+    /// Section `extra`.
+    #[serde(default)]
+    pub extra: Fields,
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    #[serde(default)]
+    pub performed: Vec<PerformedRef>,
+    /// Keys that name this exam.
+    #[serde(default)]
+    pub keys: Vec<Key>,
+}
+
+/// Status of an exam: derived from its steps, never stored by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExamStatus {
+    /// Only known from a report or a cancel: no steps.
+    Mentioned,
+    Scheduled,
+    Held,
+    Started,
+    Completed,
+    Discontinued,
+    Canceled,
+}
+
+impl ExamStatus {
+    /// The stored and shown word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mentioned => "mentioned",
+            Self::Scheduled => "scheduled",
+            Self::Held => "held",
+            Self::Started => "started",
+            Self::Completed => "completed",
+            Self::Discontinued => "discontinued",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+impl Exam {
+    /// The exam's status, from its steps: any started beats any open beats the best final one.
+    pub fn status(&self) -> ExamStatus {
+        let any = |wanted: fn(&Step) -> bool| self.steps.iter().any(wanted);
+        if self.steps.is_empty() {
+            return match self.tombstone {
+                Some(t) if t.value == StepStatus::Discontinued => ExamStatus::Discontinued,
+                Some(_) => ExamStatus::Canceled,
+                None => ExamStatus::Mentioned,
+            };
+        }
+        if any(|s| s.status.value == StepStatus::Started) {
+            ExamStatus::Started
+        } else if any(|s| !s.status.value.is_final() && !s.held.value) {
+            ExamStatus::Scheduled
+        } else if any(|s| !s.status.value.is_final()) {
+            ExamStatus::Held
+        } else if any(|s| s.status.value == StepStatus::Completed) {
+            ExamStatus::Completed
+        } else if any(|s| s.status.value == StepStatus::Discontinued) {
+            ExamStatus::Discontinued
+        } else {
+            ExamStatus::Canceled
+        }
+    }
+
+    /// The Study Instance UID (0020,000D), once assigned.
+    pub fn study_uid(&self) -> Option<&str> {
+        self.procedure.text("study_instance_uid")
+    }
+
+    /// The step of an id.
+    pub fn step(&self, id: StepId) -> Option<&Step> {
+        self.steps.iter().find(|s| s.id == id)
+    }
+}

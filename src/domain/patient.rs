@@ -1,0 +1,25 @@
+//! Patient: demographics, identifiers, current visit; survivor of merges.
+
+use super::fields::Fields;
+use super::ids::{Key, PatientId};
+use serde::{Deserialize, Serialize};
+
+/// One patient. Keys are rows of their own; a merged patient keeps its document and points at the survivor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patient {
+    /// Version of this document's form.
+    pub v: u8,
+    pub id: PatientId,
+    /// The survivor, after A40; followed at most once (paths are compressed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<PatientId>,
+    /// Section `patient` of the record.
+    #[serde(default)]
+    pub fields: Fields,
+    /// Section `visit`, as the patient administration last said.
+    #[serde(default)]
+    pub visit: Fields,
+    /// Keys that name this patient, aliases of merged ones included.
+    #[serde(default)]
+    pub keys: Vec<Key>,
+}

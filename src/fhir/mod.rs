@@ -1,0 +1,1 @@
+//! FHIR R4: resource shapes, conversions, structure check, client.

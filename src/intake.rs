@@ -1,0 +1,1 @@
+//! From frame to acknowledgement: the file to read first.

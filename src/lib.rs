@@ -1,0 +1,26 @@
+//! Relais: a radiology workflow integration engine.
+//!
+//! HL7 v2 orders become DICOM Modality Worklist entries, MPPS from the scanners is followed, FHIR is published. ARCHITECTURE.md has
+//! the map; `intake` is the file to read first. Modules stand in numbered layers and import lower numbers only
+//! (`tests/architecture.rs`).
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod diagnostic;
+pub mod dicom;
+pub mod domain;
+pub mod fhir;
+pub mod hl7;
+pub mod intake;
+pub mod mapping;
+pub mod mappings;
+pub mod publish;
+pub mod simulate;
+pub mod store;
+pub mod telemetry;
+pub mod toml_file;
+pub mod workflow;
+pub mod worklist;

@@ -1,0 +1,1 @@
+//! The mapping language: syntax, checks, evaluation with origins, tables, cases. Pure.

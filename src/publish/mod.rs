@@ -1,0 +1,3 @@
+//! Publication: what is to be sent (plan), when again (retry), how it reads (render), and the workers that deliver it.
+
+pub mod plan;

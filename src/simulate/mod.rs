@@ -1,0 +1,1 @@
+//! A RIS, a scanner and a Mon-espace-santé-style FHIR endpoint as real network peers, for the demo and the tests.

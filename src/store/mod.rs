@@ -1,0 +1,1 @@
+//! The only module that speaks SQL: journal, documents, worklist, outbox.

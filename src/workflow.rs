@@ -1,0 +1,1 @@
+//! The one door for state: queue, batch, decide, one commit, reply.

@@ -1,0 +1,3 @@
+//! Modality Worklist: projection of exams, query keys, matching. Pure.
+
+pub mod row;

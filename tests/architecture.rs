@@ -1,0 +1,156 @@
+//! Modules stand in numbered layers; a module imports lower numbers only. The table is the architecture: see ARCHITECTURE.md.
+
+use std::{fs, path::Path};
+
+/// (path below `src/`, layer, external crates it must not name). The longest matching path decides for a file.
+const LAYERS: &[(&str, u8, &[&str])] = &[
+    (
+        "domain",
+        0,
+        &[
+            "tokio",
+            "sea_orm",
+            "actix_web",
+            "dicom_core",
+            "dicom_ul",
+            "hl7_parser",
+            "toml",
+            "fhir_sdk",
+            "reqwest",
+        ],
+    ),
+    ("diagnostic", 1, &["tokio", "sea_orm", "actix_web"]),
+    ("toml_file", 1, &["tokio", "sea_orm", "actix_web"]),
+    (
+        "hl7",
+        1,
+        &["tokio", "sea_orm", "actix_web", "dicom_core", "dicom_ul"],
+    ),
+    ("dicom", 1, &["tokio", "sea_orm", "actix_web", "dicom_ul"]),
+    ("fhir", 1, &["tokio", "sea_orm", "actix_web", "reqwest"]),
+    ("mapping", 2, &["tokio", "sea_orm", "actix_web", "reqwest"]),
+    ("worklist", 3, &["tokio", "sea_orm", "actix_web"]),
+    ("publish", 3, &["tokio", "sea_orm", "actix_web", "reqwest"]),
+    ("clock", 4, &["actix_web", "sea_orm"]),
+    ("config", 4, &["actix_web", "sea_orm", "tokio"]),
+    ("telemetry", 4, &["actix_web", "sea_orm"]),
+    ("store", 5, &["actix_web", "reqwest", "dicom_ul"]),
+    ("hl7/listener", 5, &["actix_web", "sea_orm"]),
+    ("hl7/sender", 5, &["actix_web", "sea_orm"]),
+    ("dicom/association", 5, &["actix_web", "sea_orm"]),
+    ("dicom/scp", 5, &["actix_web", "sea_orm"]),
+    ("dicom/scu", 5, &["actix_web", "sea_orm"]),
+    ("fhir/client", 5, &["actix_web", "sea_orm"]),
+    ("workflow", 6, &["actix_web", "sea_orm"]),
+    ("mappings", 7, &["actix_web", "sea_orm"]),
+    ("intake", 8, &["actix_web", "sea_orm"]),
+    ("dicom/worklist_scp", 8, &["actix_web", "sea_orm"]),
+    ("dicom/mpps_scp", 8, &["actix_web", "sea_orm"]),
+    ("publish/worker", 8, &["actix_web", "sea_orm"]),
+    ("publish/fhir", 8, &["actix_web", "sea_orm"]),
+    ("api", 8, &["sea_orm"]),
+    ("app", 9, &["sea_orm"]),
+    ("cli", 9, &["sea_orm"]),
+    ("simulate", 9, &["sea_orm"]),
+];
+
+fn layer_of(path: &str) -> (u8, &'static [&'static str]) {
+    LAYERS
+        .iter()
+        .filter(|(prefix, ..)| {
+            path == *prefix
+                || path
+                    .strip_prefix(prefix)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        })
+        .max_by_key(|(prefix, ..)| prefix.len())
+        .map(|(_, layer, banned)| (*layer, *banned))
+        .unwrap_or_else(|| panic!("src/{path} stands in no layer: add it to LAYERS"))
+}
+
+fn sources(dir: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(dir).expect("readable source directory") {
+        let path = entry.expect("directory entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path.to_string_lossy().into_owned());
+        }
+    }
+}
+
+/// The paths below `crate::` that a line names, as `a/b/c`; `{a, b}` groups are expanded one level.
+fn imports(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        let end = rest
+            .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+            .unwrap_or(rest.len());
+        let base = rest[..end].trim_end_matches(':').replace("::", "/");
+        if rest[end..].starts_with('{') {
+            let inner = &rest[end + 1..rest.find('}').unwrap_or(rest.len())];
+            for item in inner.split(',') {
+                let name = item
+                    .trim()
+                    .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                    .next()
+                    .unwrap_or("");
+                found.push(if base.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{base}/{name}")
+                });
+            }
+        } else {
+            found.push(base);
+        }
+    }
+    found
+}
+
+#[test]
+fn modules_import_lower_layers_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut wrong = Vec::new();
+    for file in &files {
+        let relative = file
+            .strip_prefix(&format!("{}/", root.display()))
+            .expect("below src");
+        let module = relative.trim_end_matches(".rs").trim_end_matches("/mod");
+        if matches!(module, "lib" | "main") {
+            continue;
+        }
+        let (layer, banned) = layer_of(module);
+        let text = fs::read_to_string(file).expect("readable source");
+        let code: String = text
+            .lines()
+            .filter(|l| !l.trim_start().starts_with("//"))
+            .map(|l| format!("{l}\n"))
+            .collect();
+        for name in imports(&code) {
+            let Some(first) = name.split('/').next().filter(|n| !n.is_empty()) else {
+                continue;
+            };
+            if first.chars().next().is_some_and(char::is_uppercase) {
+                continue;
+            }
+            let (other, _) = layer_of(&name);
+            let same_room = module.split('/').next() == Some(first);
+            if other > layer || (other == layer && !same_room) {
+                wrong.push(format!(
+                    "src/{relative} (layer {layer}) imports crate::{} (layer {other})",
+                    name.replace('/', "::")
+                ));
+            }
+        }
+        for name in banned {
+            if code.contains(&format!("{name}::")) {
+                wrong.push(format!("src/{relative} names the crate {name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
