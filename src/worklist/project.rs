@@ -1,0 +1,77 @@
+//! Projection: an exam and its patient become the narrowing rows of the worklist, one per scheduled step.
+
+use super::fold::fold_name;
+use super::row::Row;
+use crate::domain::exam::{Exam, Step, StepStatus};
+use crate::domain::patient::Patient;
+use crate::domain::value::{Name, Value};
+use jiff::tz::TimeZone;
+
+/// The name of the pool in which a step without station stands: any scanner of that modality may show it.
+pub fn pool(modality: &str) -> String {
+    format!("@{modality}")
+}
+
+/// The rows of an exam's open steps, in the order of the steps. Closed steps have no row.
+///
+/// A step is visible while it is scheduled, arrived or ready, not held, with a modality and a start on the wall clock of `zone`.
+pub fn project(exam: &Exam, patient: &Patient, zone: &TimeZone) -> Vec<Row> {
+    exam.steps
+        .iter()
+        .filter(|s| !s.status.value.is_final())
+        .map(|step| row(exam, patient, step, zone))
+        .collect()
+}
+
+fn row(exam: &Exam, patient: &Patient, step: &Step, zone: &TimeZone) -> Row {
+    let text = |t: Option<&str>| t.unwrap_or_default().to_owned();
+    let modality = text(step.fields.text("modality"));
+    let start = match step.fields.first("start") {
+        Some(Value::When(when)) => when.local(zone),
+        _ => None,
+    };
+    let mut stations: Vec<String> = step
+        .fields
+        .values("station_aes")
+        .iter()
+        .filter_map(Value::comparable)
+        .map(str::to_owned)
+        .collect();
+    stations.sort_unstable();
+    stations.dedup();
+    if stations.is_empty() && !modality.is_empty() {
+        stations.push(pool(&modality));
+    }
+    let waiting = matches!(
+        step.status.value,
+        StepStatus::Scheduled | StepStatus::Arrived | StepStatus::Ready
+    );
+    Row {
+        step: step.id,
+        exam: exam.id,
+        patient: patient.id,
+        visible: waiting && !step.held.value && !modality.is_empty() && start.is_some(),
+        status: step.status.value,
+        start,
+        performer_fold: match step.fields.first("performer") {
+            Some(Value::Person(p)) => name_fold(&p.name),
+            _ => String::new(),
+        },
+        accession: text(exam.order.text("accession_number")),
+        patient_value: text(patient.fields.text("id")),
+        name_fold: match patient.fields.first("name") {
+            Some(Value::Name(name)) => name_fold(name),
+            _ => String::new(),
+        },
+        rp_id: text(exam.procedure.text("id")),
+        study_uid: text(exam.study_uid()),
+        modality,
+        stations,
+    }
+}
+
+/// Family and given name, folded: a prefix that every rendering of the name begins with.
+fn name_fold(name: &Name) -> String {
+    let family = name.family.as_deref().unwrap_or_default();
+    fold_name(&format!("{family}^{}", name.given.join(" ")))
+}
