@@ -19,7 +19,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
             "reqwest",
         ],
     ),
-    ("diagnostic", 1, &["tokio", "sea_orm", "actix_web"]),
+    ("diagnostic", 0, &["tokio", "sea_orm", "actix_web"]),
     ("toml_file", 1, &["tokio", "sea_orm", "actix_web"]),
     (
         "hl7",
