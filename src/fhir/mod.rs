@@ -1,1 +1,6 @@
-//! FHIR R4: resource shapes, conversions, structure check, client.
+//! FHIR R4: how a resource is built from mapped values ([`shape`], [`datatype`]) and checked before it leaves.
+//!
+//! Pure but for its client. A mapping file names targets at the level of datatypes; structure, constants, identifiers, references and
+//! counters are here, so that a file cannot make an invalid resource.
+
+pub mod shape;
