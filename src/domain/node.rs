@@ -19,6 +19,9 @@ pub enum Node<'a> {
     },
     /// A list of nodes: `a.b` over it maps.
     List(Vec<Node<'a>>),
+    /// One thing described in layers: a name is looked up in each, the first that holds it wins (a step's derived status and station
+    /// before its stored fields).
+    Layers(Vec<Node<'a>>),
 }
 
 impl<'a> Node<'a> {
