@@ -1,12 +1,29 @@
+# Each target calls plain commands that can be typed by hand; CI calls the same ones. One build profile serves demo, test and CI,
+# so that nothing is compiled twice.
 .DEFAULT_GOAL := help
-.PHONY: help test check
+.PHONY: help demo test check fmt bench test-deps
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-test: check ## everything that CI runs
-	cargo test
+demo: ## build, then play a morning in a radiology department against real sockets
+	cargo run -- demo
 
-check: ## format, lints and architecture, under a minute when warm
+test: ## everything that CI runs: check, then all tests on SQLite and PostgreSQL with foreign peers
+	@scripts/test-deps.sh --check || scripts/test-deps.sh
+	@$(MAKE) --no-print-directory check
+	scripts/test-postgres.sh run cargo test
+
+check: ## format, lints and architecture; under a minute when warm
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
+	cargo test --quiet --test architecture
+
+fmt: ## format the code
+	cargo fmt --all
+
+bench: ## intake and worklist rates beside the machine's own limit (release build)
+	cargo bench
+
+test-deps: ## install what the tests need (DCMTK, PostgreSQL programs, Python peers); not root: print how, exit 3
+	@scripts/test-deps.sh

@@ -1,0 +1,170 @@
+//! A fresh database for each test, on either engine.
+//!
+//! PostgreSQL comes from `RELAIS_TEST_POSTGRES` (set by `make test`) or from a cluster of our own, which lives as long as this
+//! process: `scripts/test-postgres.sh run` ends when our end of its standard input closes.
+
+use std::{
+    fmt,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+/// The two engines that every promise holds on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl Engine {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        })
+    }
+}
+
+/// A directory of one test's own and the URL of its empty database. Removed when dropped.
+#[derive(Debug)]
+pub struct Database {
+    /// For `[store] url`.
+    pub url: String,
+    /// Files of the test: SQLite, configuration, mappings.
+    pub dir: PathBuf,
+    created: Option<String>,
+}
+
+impl Database {
+    /// A new database.
+    pub fn new(engine: Engine) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "relais_test_{}_{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let dir = std::env::temp_dir().join(&name);
+        std::fs::create_dir_all(&dir).unwrap();
+        match engine {
+            Engine::Sqlite => Self {
+                url: format!("sqlite://{}", dir.join("relais.db").display()),
+                dir,
+                created: None,
+            },
+            Engine::Postgres => {
+                match template() {
+                    Some(template) => psql(&format!("CREATE DATABASE {name} TEMPLATE {template}")),
+                    None => psql(&format!("CREATE DATABASE {name}")),
+                }
+                Self {
+                    url: database_url(&name),
+                    dir,
+                    created: Some(name),
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+        if let Some(name) = &self.created {
+            psql(&format!("DROP DATABASE {name} WITH (FORCE)"));
+        }
+    }
+}
+
+static TEMPLATE: OnceLock<String> = OnceLock::new();
+
+/// Names a migrated database that new ones are copied from; `migrate` is given the URL of an empty one.
+pub fn set_template(migrate: impl FnOnce(&str)) {
+    let name = format!("relais_template_{}", std::process::id());
+    psql(&format!("CREATE DATABASE {name}"));
+    migrate(&database_url(&name));
+    TEMPLATE.set(name).expect("the template is made once");
+}
+
+/// Drops the template again.
+pub fn drop_template() {
+    if let Some(name) = TEMPLATE.get() {
+        psql(&format!("DROP DATABASE {name} WITH (FORCE)"));
+    }
+}
+
+fn template() -> Option<&'static str> {
+    TEMPLATE.get().map(String::as_str)
+}
+
+/// The cluster's URL with another database name in its path.
+fn database_url(name: &str) -> String {
+    let url = cluster();
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let (server, _) = path.rsplit_once('/').expect("a URL with a database");
+    format!("{server}/{name}?{query}")
+}
+
+fn cluster() -> &'static str {
+    static CLUSTER: OnceLock<(String, Option<Child>)> = OnceLock::new();
+    &CLUSTER
+        .get_or_init(|| match given() {
+            Some(url) => (url, None),
+            None => started(),
+        })
+        .0
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test run's own setting, not the product's"
+)]
+fn given() -> Option<String> {
+    std::env::var("RELAIS_TEST_POSTGRES").ok()
+}
+
+fn started() -> (String, Option<Child>) {
+    let mut child = Command::new(root().join("scripts/test-postgres.sh"))
+        .args(["run", "sh", "-c", "echo $RELAIS_TEST_POSTGRES; cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("scripts/test-postgres.sh starts");
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().expect("piped"))
+        .read_line(&mut url)
+        .expect("the script prints the cluster's URL");
+    assert!(
+        url.starts_with("postgres://"),
+        "no PostgreSQL: run make test-deps"
+    );
+    (url.trim().to_owned(), Some(child))
+}
+
+/// Runs one statement on the cluster.
+fn psql(statement: &str) {
+    let output = Command::new("psql")
+        .args([cluster(), "-q", "-v", "ON_ERROR_STOP=1", "-c", statement])
+        .output()
+        .expect("psql is there: make test-deps");
+    assert!(
+        output.status.success(),
+        "{statement}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

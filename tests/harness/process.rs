@@ -1,0 +1,130 @@
+//! The product as it is run: `relais serve` in a process of its own, which can be killed.
+
+use super::{database::Database, http, wait};
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+/// A running `relais serve`. Killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    config: PathBuf,
+    pub mllp: SocketAddr,
+    pub dicom: SocketAddr,
+    pub http: SocketAddr,
+}
+
+impl Process {
+    /// Writes a configuration for `database`, publishing to `target` (the FHIR base URL) if one is given, and starts the product.
+    pub fn start(database: &Database, target: Option<&str>) -> Self {
+        let [mllp, dicom, http] = free_addresses();
+        let config = database.dir.join("relais.toml");
+        std::fs::write(
+            &config,
+            configuration(&database.url, [mllp, dicom, http], target),
+        )
+        .unwrap();
+        let mut started = Self {
+            child: spawn(&config),
+            config,
+            mllp,
+            dicom,
+            http,
+        };
+        started.wait_ready();
+        started
+    }
+
+    /// `kill -9`: no handler runs, no buffer is flushed.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts again with the same configuration after [`Process::kill`].
+    pub fn restart(&mut self) {
+        self.child = spawn(&self.config);
+        self.wait_ready();
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has drained.
+    pub fn terminate(&mut self) -> std::process::ExitStatus {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(sent.success());
+        wait::until("the process ends after SIGTERM", || {
+            self.child.try_wait().unwrap()
+        })
+    }
+
+    fn wait_ready(&mut self) {
+        let Self { child, http, .. } = self;
+        wait::until("relais serve is ready", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("relais serve ended at once: {status}");
+            }
+            http::get(*http, "/health/ready").filter(|(status, _)| *status == 200)
+        });
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(config: &PathBuf) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_relais"))
+        .arg("serve")
+        .arg("--config")
+        .arg(config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Addresses that were free a moment ago: the product takes its ports from its configuration.
+fn free_addresses() -> [SocketAddr; 3] {
+    let bound = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    bound.map(|listener| listener.local_addr().unwrap())
+}
+
+/// A configuration like `relais.toml`, for a test.
+pub fn configuration(
+    store: &str,
+    [mllp, dicom, http]: [SocketAddr; 3],
+    target: Option<&str>,
+) -> String {
+    let target = target.map_or_else(String::new, |url| {
+        format!("[[target]]\nname = \"mes\"\nkind = \"fhir\"\nurl = \"{url}\"\n")
+    });
+    format!(
+        r#"[site]
+name = "CHU Exemple"
+oid_root = "1.2.250.1.999.1"
+timezone = "Europe/Paris"
+[store]
+url = "{store}"
+[mllp]
+listen = "{mllp}"
+[dicom]
+listen = "{dicom}"
+ae_title = "RELAIS"
+[http]
+listen = "{http}"
+[mappings]
+dirs = []
+[[link]]
+name = "ris"
+match = {{ msh3 = "RISX" }}
+charset = "8859/1"
+default_issuer = {{ name = "HOPA", oid = "1.2.250.1.999.1.1" }}
+{target}"#
+    )
+}

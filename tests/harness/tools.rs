@@ -1,0 +1,52 @@
+//! Foreign programs. A missing one is a failure that says how to install it, never a skipped test.
+
+use super::database::root;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// DCMTK's programs by their full path: a Python environment may put others of the same names in front.
+pub fn dcmtk(name: &str) -> Command {
+    Command::new(present(Path::new("/usr/bin").join(name)))
+}
+
+/// A program of the Python environment.
+pub fn peer(name: &str) -> Command {
+    Command::new(present(root().join("target/peers/bin").join(name)))
+}
+
+/// A script of `tests/interop/peers`, run with the environment's Python.
+pub fn script(name: &str) -> Command {
+    let mut command = peer("python");
+    command.arg(root().join("tests/interop/peers").join(name));
+    command
+}
+
+fn present(path: PathBuf) -> PathBuf {
+    assert!(
+        path.exists(),
+        "{} is missing: run make test-deps",
+        path.display()
+    );
+    path
+}
+
+/// Runs a program to its end; its whole output as text.
+///
+/// # Panics
+/// If it fails, with what it printed.
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let text = all(&output);
+    assert!(output.status.success(), "{command:?}\n{text}");
+    text
+}
+
+fn all(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}

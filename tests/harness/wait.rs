@@ -1,0 +1,32 @@
+//! Waiting for something observable.
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what it wants to see before it fails.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Polls `look` until it yields a value.
+///
+/// # Panics
+/// After [`DEADLINE`], naming `what`.
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(DEADLINE, what, look)
+}
+
+/// Polls `look` until it yields a value, for at most `deadline`.
+///
+/// # Panics
+/// After the deadline, naming `what`.
+pub fn within<T>(deadline: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(
+            start.elapsed() < deadline,
+            "not seen within {deadline:?}: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
