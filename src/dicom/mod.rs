@@ -1,1 +1,10 @@
 //! DICOM: bounded data set reader and writer, DIMSE messages, associations over dicom-ul.
+//!
+//! Pure codecs ([`dictionary`], [`dataset`], [`charset`], [`read`], [`write`](mod@write)) below; sockets
+//! ([`association`], [`scp`], [`scu`]) above them. What the services mean is not known here: a [`scp::Services`] is given.
+
+pub mod charset;
+pub mod dataset;
+pub mod dictionary;
+pub mod read;
+pub mod write;
