@@ -5,7 +5,10 @@
 //! Standard: PS3.4 Annex K; matching rules C.2.2.2.
 
 pub mod fold;
+pub mod keys;
+pub mod matching;
 pub mod project;
 pub mod row;
+pub mod scope;
 
 pub use project::project;
