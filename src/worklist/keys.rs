@@ -82,9 +82,16 @@ pub struct Query {
 impl Query {
     /// Reads an identifier. Fails on a date or time that is none, and on a step sequence of several items.
     pub fn parse(identifier: DataSet) -> Result<Self, Refusal> {
-        let mut query = Self { keys: vec![], start: None, ignored: vec![], identifier: DataSet::default() };
+        let mut query = Self {
+            keys: vec![],
+            start: None,
+            ignored: vec![],
+            identifier: DataSet::default(),
+        };
         for element in identifier.iter() {
-            let Some(keyword) = keyword_of(element.tag) else { continue };
+            let Some(keyword) = keyword_of(element.tag) else {
+                continue;
+            };
             match (&element.content, keyword) {
                 (Content::Sequence(items), STEP) => query.step(items)?,
                 (Content::Sequence(items), _) => {
@@ -102,13 +109,21 @@ impl Query {
 
     fn step(&mut self, items: &[DataSet]) -> Result<(), Refusal> {
         if items.len() > 1 {
-            return Err(bad_key(STEP, format!("{} items", items.len()), "none or one"));
+            return Err(bad_key(
+                STEP,
+                format!("{} items", items.len()),
+                "none or one",
+            ));
         }
-        let Some(item) = items.first() else { return Ok(()) };
+        let Some(item) = items.first() else {
+            return Ok(());
+        };
         let mut date = None;
         let mut time = None;
         for element in item.iter() {
-            let Some(keyword) = keyword_of(element.tag) else { continue };
+            let Some(keyword) = keyword_of(element.tag) else {
+                continue;
+            };
             match keyword {
                 "ScheduledProcedureStepStartDate" => date = text_of(element),
                 "ScheduledProcedureStepStartTime" => time = text_of(element),
@@ -119,10 +134,23 @@ impl Query {
         self.start_range(date, time)
     }
 
-    fn attribute(&mut self, keyword: &'static str, element: &Element, in_step: bool) -> Result<(), Refusal> {
-        let Content::Text(values) = &element.content else { return Ok(()) };
-        let values: Vec<&str> = values.iter().map(|v| v.trim_matches([' ', '\0'])).filter(|v| !v.is_empty()).collect();
-        let Some(first) = values.first() else { return Ok(()) };
+    fn attribute(
+        &mut self,
+        keyword: &'static str,
+        element: &Element,
+        in_step: bool,
+    ) -> Result<(), Refusal> {
+        let Content::Text(values) = &element.content else {
+            return Ok(());
+        };
+        let values: Vec<&str> = values
+            .iter()
+            .map(|v| v.trim_matches([' ', '\0']))
+            .filter(|v| !v.is_empty())
+            .collect();
+        let Some(first) = values.first() else {
+            return Ok(());
+        };
         if values.iter().all(|v| *v == "*") {
             return Ok(());
         }
@@ -133,13 +161,18 @@ impl Query {
         let wild = first.contains(['*', '?']);
         let test = match keyword {
             "PatientBirthDate" => range_test(keyword, first, 8)?,
-            "PatientName" | "ScheduledPerformingPhysicianName" | "ReferringPhysicianName" | "RequestingPhysician" => {
-                Test::Name(fold_name(first))
-            }
+            "PatientName"
+            | "ScheduledPerformingPhysicianName"
+            | "ReferringPhysicianName"
+            | "RequestingPhysician" => Test::Name(fold_name(first)),
             _ if wild && values.len() == 1 => Test::Wild((*first).to_owned()),
             _ => Test::Equal(values.iter().map(|v| (*v).to_owned()).collect()),
         };
-        self.keys.push(Key { keyword, in_step, test });
+        self.keys.push(Key {
+            keyword,
+            in_step,
+            test,
+        });
         Ok(())
     }
 
@@ -154,7 +187,11 @@ impl Query {
             (None, None) => {}
             (None, Some((from, to))) => {
                 let to = to.map(|t| pad(&t, '9', 6));
-                self.keys.push(Key { keyword: TIME, in_step: true, test: Test::Range(from.map(|f| pad(&f, '0', 6)), to) });
+                self.keys.push(Key {
+                    keyword: TIME,
+                    in_step: true,
+                    test: Test::Range(from.map(|f| pad(&f, '0', 6)), to),
+                });
             }
             (Some((from, to)), times) => {
                 let one_time = time.as_deref().is_some_and(|t| !t.contains('-'));
@@ -162,7 +199,11 @@ impl Query {
                 if let (true, true, Some((t, _))) = (one_time, many_days, &times) {
                     // A single time over several days cannot be one span: the days narrow, the time is compared on each.
                     let exact = t.as_ref().map(|t| pad(t, '0', 6));
-                    self.keys.push(Key { keyword: TIME, in_step: true, test: Test::Range(exact.clone(), exact) });
+                    self.keys.push(Key {
+                        keyword: TIME,
+                        in_step: true,
+                        test: Test::Range(exact.clone(), exact),
+                    });
                     self.start = Some(StartRange {
                         from: from.as_deref().and_then(|d| number(d, "000000")),
                         to: to.as_deref().and_then(|d| number(d, "235959")),
@@ -183,10 +224,13 @@ impl Query {
 
     /// The values of an exact key, for narrowing.
     pub fn equal(&self, keyword: &str) -> Option<&[String]> {
-        self.keys.iter().find(|k| k.keyword == keyword).and_then(|k| match &k.test {
-            Test::Equal(values) => Some(values.as_slice()),
-            _ => None,
-        })
+        self.keys
+            .iter()
+            .find(|k| k.keyword == keyword)
+            .and_then(|k| match &k.test {
+                Test::Equal(values) => Some(values.as_slice()),
+                _ => None,
+            })
     }
 
     /// The folded text that the patient's name must begin with, for narrowing: the key up to its first wild card, and no further
@@ -203,7 +247,9 @@ impl Query {
 
 fn has_value(element: &Element) -> bool {
     match &element.content {
-        Content::Text(values) => values.iter().any(|v| !v.trim_matches([' ', '\0']).is_empty()),
+        Content::Text(values) => values
+            .iter()
+            .any(|v| !v.trim_matches([' ', '\0']).is_empty()),
         Content::Bytes(bytes) => !bytes.is_empty(),
         Content::Sequence(items) => items.iter().any(|i| i.iter().any(has_value)),
     }
@@ -211,15 +257,18 @@ fn has_value(element: &Element) -> bool {
 
 fn text_of(element: &Element) -> Option<String> {
     match &element.content {
-        Content::Text(values) => {
-            values.first().map(|v| v.trim_matches([' ', '\0']).to_owned()).filter(|v| !v.is_empty() && v != "*")
-        }
+        Content::Text(values) => values
+            .first()
+            .map(|v| v.trim_matches([' ', '\0']).to_owned())
+            .filter(|v| !v.is_empty() && v != "*"),
         _ => None,
     }
 }
 
 fn bad_key(keyword: &str, found: String, allowed: &str) -> Refusal {
-    Refusal::new(Reason::QueryKey, found).at(Place::Dicom(keyword.to_owned())).allowed(allowed)
+    Refusal::new(Reason::QueryKey, found)
+        .at(Place::Dicom(keyword.to_owned()))
+        .allowed(allowed)
 }
 
 fn pad(digits: &str, with: char, to: usize) -> String {
@@ -232,24 +281,52 @@ fn pad(digits: &str, with: char, to: usize) -> String {
 }
 
 /// Both ends of a single value or range of digits: `a`, `a-b`, `-b`, `a-`. `len` is 8 for dates, 6 for times.
-#[expect(clippy::type_complexity, reason = "two optional ends of digits, named where they are used")]
-fn ends(keyword: &str, text: &str, len: usize) -> Result<(Option<String>, Option<String>), Refusal> {
-    let allowed = if len == 8 { "YYYYMMDD, or a range with a hyphen" } else { "HH[MM[SS[.FFFFFF]]], or a range with a hyphen" };
+#[expect(
+    clippy::type_complexity,
+    reason = "two optional ends of digits, named where they are used"
+)]
+fn ends(
+    keyword: &str,
+    text: &str,
+    len: usize,
+) -> Result<(Option<String>, Option<String>), Refusal> {
+    let allowed = if len == 8 {
+        "YYYYMMDD, or a range with a hyphen"
+    } else {
+        "HH[MM[SS[.FFFFFF]]], or a range with a hyphen"
+    };
     let digits = |part: &str| -> Result<Option<String>, Refusal> {
         // Older scanners write 2026.06.02 and 08:00:00 (PS3.5 6.2, ACR-NEMA forms).
-        let part: String = part.trim().split('.').collect::<Vec<_>>().join(if len == 8 { "" } else { "." }).replace(':', "");
+        let part: String = part
+            .trim()
+            .split('.')
+            .collect::<Vec<_>>()
+            .join(if len == 8 { "" } else { "." })
+            .replace(':', "");
         let whole = part.split('.').next().unwrap_or("");
         if whole.is_empty() && part.is_empty() {
             return Ok(None);
         }
         let good = whole.bytes().all(|b| b.is_ascii_digit())
-            && if len == 8 { whole.len() == 8 } else { matches!(whole.len(), 2 | 4 | 6) };
-        if good { Ok(Some(whole.to_owned())) } else { Err(bad_key(keyword, "not a date or time".to_owned(), allowed)) }
+            && if len == 8 {
+                whole.len() == 8
+            } else {
+                matches!(whole.len(), 2 | 4 | 6)
+            };
+        if good {
+            Ok(Some(whole.to_owned()))
+        } else {
+            Err(bad_key(keyword, "not a date or time".to_owned(), allowed))
+        }
     };
     match text.split_once('-') {
         Some((a, b)) => {
             let (a, b) = (digits(a)?, digits(b)?);
-            if a.is_none() && b.is_none() { Err(bad_key(keyword, "a hyphen alone".to_owned(), allowed)) } else { Ok((a, b)) }
+            if a.is_none() && b.is_none() {
+                Err(bad_key(keyword, "a hyphen alone".to_owned(), allowed))
+            } else {
+                Ok((a, b))
+            }
         }
         None => {
             let one = digits(text)?;

@@ -21,13 +21,20 @@ pub fn verdicts(item: &DataSet, query: &Query) -> Vec<Verdict> {
         .iter()
         .map(|key| {
             let place = if key.in_step { step } else { Some(item) };
-            Verdict { keyword: key.keyword, matched: place.is_some_and(|p| is_matched(p, key)) }
+            Verdict {
+                keyword: key.keyword,
+                matched: place.is_some_and(|p| is_matched(p, key)),
+            }
         })
         .collect();
     if let Some(range) = query.start {
         let start = step.and_then(start_of);
-        let matched = start.is_some_and(|s| range.from.is_none_or(|f| s >= f) && range.to.is_none_or(|t| s <= t));
-        verdicts.push(Verdict { keyword: "ScheduledProcedureStepStartDate", matched });
+        let matched = start
+            .is_some_and(|s| range.from.is_none_or(|f| s >= f) && range.to.is_none_or(|t| s <= t));
+        verdicts.push(Verdict {
+            keyword: "ScheduledProcedureStepStartDate",
+            matched,
+        });
     }
     verdicts
 }
@@ -40,27 +47,42 @@ pub fn is_match(item: &DataSet, query: &Query) -> bool {
 fn start_of(step: &DataSet) -> Option<i64> {
     let date = step.text("ScheduledProcedureStepStartDate")?;
     let time = step.text("ScheduledProcedureStepStartTime").unwrap_or("");
-    let whole: String = time.chars().take_while(char::is_ascii_digit).take(6).collect();
+    let whole: String = time
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .take(6)
+        .collect();
     format!("{date}{whole:0<6}").parse().ok()
 }
 
 /// An unknown (zero-length) value matches no key with a value (C.2.2.2.3).
 fn is_matched(place: &DataSet, key: &Key) -> bool {
-    place.texts(key.keyword).iter().map(|v| v.trim_matches([' ', '\0'])).filter(|v| !v.is_empty()).any(|value| match &key.test {
-        Test::Equal(wanted) => wanted.iter().any(|w| w == value),
-        Test::Wild(pattern) => wild(pattern, value),
-        Test::Name(pattern) => wild(pattern, &fold_name(value)),
-        Test::Range(from, to) => {
-            let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
-            let digits = if key.keyword.ends_with("Time") { format!("{digits:0<6}") } else { digits };
-            from.as_ref().is_none_or(|f| digits.as_str() >= f.as_str()) && to.as_ref().is_none_or(|t| digits.as_str() <= t.as_str())
-        }
-    })
+    place
+        .texts(key.keyword)
+        .iter()
+        .map(|v| v.trim_matches([' ', '\0']))
+        .filter(|v| !v.is_empty())
+        .any(|value| match &key.test {
+            Test::Equal(wanted) => wanted.iter().any(|w| w == value),
+            Test::Wild(pattern) => wild(pattern, value),
+            Test::Name(pattern) => wild(pattern, &fold_name(value)),
+            Test::Range(from, to) => {
+                let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
+                let digits = if key.keyword.ends_with("Time") {
+                    format!("{digits:0<6}")
+                } else {
+                    digits
+                };
+                from.as_ref().is_none_or(|f| digits.as_str() >= f.as_str())
+                    && to.as_ref().is_none_or(|t| digits.as_str() <= t.as_str())
+            }
+        })
 }
 
 /// `*` is any sequence, `?` exactly one character. Linear in the product of both lengths, without recursion.
 fn wild(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -108,7 +130,11 @@ pub fn answer(item: &DataSet, identifier: &DataSet) -> DataSet {
             (Content::Bytes(_), None) => Content::Bytes(vec![]),
             (Content::Text(_), None) => Content::Text(vec![]),
         };
-        found.insert(Element { tag: asked.tag, vr: asked.vr, content });
+        found.insert(Element {
+            tag: asked.tag,
+            vr: asked.vr,
+            content,
+        });
     }
     found
 }
@@ -121,7 +147,15 @@ mod tests {
     fn data(pairs: &[(&str, &str)]) -> DataSet {
         let mut data = DataSet::new();
         for (keyword, text) in pairs {
-            data.put(keyword, Content::Text(text.split('\\').filter(|t| !t.is_empty()).map(str::to_owned).collect()));
+            data.put(
+                keyword,
+                Content::Text(
+                    text.split('\\')
+                        .filter(|t| !t.is_empty())
+                        .map(str::to_owned)
+                        .collect(),
+                ),
+            );
         }
         data
     }
@@ -140,7 +174,11 @@ mod tests {
             ("ScheduledPerformingPhysicianName", "LEFÈVRE^Aurélie"),
             ("ScheduledProcedureStepID", "SPS1"),
         ]);
-        let item = data(&[("PatientName", "Dupont-Lafleur^Éloïse"), ("PatientID", "80010037"), ("AccessionNumber", "A1")]);
+        let item = data(&[
+            ("PatientName", "Dupont-Lafleur^Éloïse"),
+            ("PatientID", "80010037"),
+            ("AccessionNumber", "A1"),
+        ]);
         with_step(item, step)
     }
 
@@ -178,7 +216,10 @@ mod tests {
             (vec![(date, "-20260601")], false),
             (vec![(date, "20260602-")], true),
             (vec![(date, "2026.06.02")], true),
-            (vec![(date, "20260601-20260602"), (time, "1000-0800")], false),
+            (
+                vec![(date, "20260601-20260602"), (time, "1000-0800")],
+                false,
+            ),
             (vec![(date, "20260601-20260602"), (time, "1000-0900")], true),
             (vec![(date, "20260602"), (time, "0800-0830")], true),
             (vec![(date, "20260602"), (time, "0815")], true),
@@ -205,13 +246,24 @@ mod tests {
     #[test]
     fn the_answer_holds_what_was_asked_and_nothing_else() {
         let asked = with_step(
-            data(&[("PatientName", "DUPONT*"), ("SpecificCharacterSet", "ISO_IR 100"), ("PatientWeight", "")]),
+            data(&[
+                ("PatientName", "DUPONT*"),
+                ("SpecificCharacterSet", "ISO_IR 100"),
+                ("PatientWeight", ""),
+            ]),
             data(&[("Modality", ""), ("PreMedication", "")]),
         );
         let found = answer(&item(), &asked);
         assert_eq!(found.text("PatientName"), Some("Dupont-Lafleur^Éloïse"));
-        assert!(found.by_keyword("PatientWeight").is_some_and(Element::is_empty));
-        assert!(found.by_keyword("PatientID").is_none() && found.by_keyword("SpecificCharacterSet").is_none());
+        assert!(
+            found
+                .by_keyword("PatientWeight")
+                .is_some_and(Element::is_empty)
+        );
+        assert!(
+            found.by_keyword("PatientID").is_none()
+                && found.by_keyword("SpecificCharacterSet").is_none()
+        );
         let step = &found.items(STEP)[0];
         assert_eq!((step.text("Modality"), step.len()), (Some("CT"), 2));
     }
