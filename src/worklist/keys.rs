@@ -281,10 +281,6 @@ fn pad(digits: &str, with: char, to: usize) -> String {
 }
 
 /// Both ends of a single value or range of digits: `a`, `a-b`, `-b`, `a-`. `len` is 8 for dates, 6 for times.
-#[expect(
-    clippy::type_complexity,
-    reason = "two optional ends of digits, named where they are used"
-)]
 fn ends(
     keyword: &str,
     text: &str,
