@@ -5,6 +5,7 @@
 
 pub mod charset;
 pub mod dataset;
+pub mod datatype;
 pub mod dictionary;
 pub mod read;
 pub mod write;
