@@ -1,6 +1,8 @@
-//! FHIR R4: how a resource is built from mapped values ([`shape`], [`datatype`]) and checked before it leaves.
+//! FHIR R4: how a resource is built from mapped values ([`shape`], [`datatype`]) and checked before it leaves ([`check`]).
 //!
 //! Pure but for its client. A mapping file names targets at the level of datatypes; structure, constants, identifiers, references and
 //! counters are here, so that a file cannot make an invalid resource.
 
+pub mod check;
+pub mod datatype;
 pub mod shape;

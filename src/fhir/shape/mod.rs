@@ -9,6 +9,7 @@ use crate::domain::value::{Kind, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub mod build;
 pub mod diagnostic_report;
 pub mod imaging_study;
 pub mod patient;
@@ -129,7 +130,10 @@ pub struct Section {
     pub sections: &'static [Section],
 }
 
-/// What a mapping file may fill in one resource.
+/// Turns mapped values into a resource.
+pub type BuildFn = fn(&Values, &build::Context<'_>) -> Result<serde_json::Value, Held>;
+
+/// What a mapping file may fill in one resource, and how the resource is built.
 #[derive(Debug)]
 pub struct Shape {
     /// As `[to]` names it: `fhir.ImagingStudy`.
@@ -140,6 +144,7 @@ pub struct Shape {
     pub scope: &'static [&'static str],
     pub targets: &'static [Target],
     pub sections: &'static [Section],
+    pub build: BuildFn,
 }
 
 /// Every shape.

@@ -1,7 +1,10 @@
 //! ServiceRequest (FHIR R4): the order of one exam, one resource per Requested Procedure.
 
 use super::KindName::{Concept, Identifier, Location, Organization, Person, Text, Thing, When};
+use super::build::{Build, Context};
+use super::{Held, Values};
 use super::{Shape, Target, coded, many, one, required};
+use serde_json::Value as Json;
 
 /// FHIR value set request-status.
 pub const STATUSES: &[&str] = &[
@@ -43,6 +46,7 @@ pub const SHAPE: Shape = Shape {
     ],
     targets: TARGETS,
     sections: &[],
+    build,
 };
 
 const TARGETS: &[Target] = &[
@@ -113,3 +117,41 @@ const TARGETS: &[Target] = &[
     many("note", &[Text], "comments"),
     one("patientInstruction", &[Text], "what the patient is told"),
 ];
+
+/// Builds the resource.
+pub fn build(values: &Values, cx: &Context<'_>) -> Result<Json, Held> {
+    let mut b = Build::resource("ServiceRequest", TARGETS, values, cx)?;
+    let mut identifiers = b.identifiers("identifier.accession", Some("ACSN"));
+    identifiers.extend(b.identifiers("identifier.placer", Some("PLAC")));
+    identifiers.extend(b.identifiers("identifier.filler", Some("FILL")));
+    identifiers.extend(b.identifiers("identifier", None));
+    b.put_identifiers(identifiers);
+    let group = b.identifiers("requisition", Some("PGN")).into_iter().next();
+    b.out.put("requisition", group);
+    b.put_code("status", "status")?;
+    let intent = b.code("intent")?.unwrap_or("order");
+    b.out.text("intent", Some(intent));
+    let category = b.concepts("category");
+    b.out.list("category", category);
+    b.put_code("priority", "priority")?;
+    let code = b.concepts("code").into_iter().next();
+    b.out.put("code", code);
+    let subject = b.subject("subject")?;
+    b.out.put("subject", Some(subject));
+    b.put_time("occurrenceDateTime", "occurrence");
+    b.put_time("authoredOn", "authoredOn");
+    let requester = b.actors("requester").into_iter().next();
+    b.out.put("requester", requester);
+    let performer = b.actors("performer");
+    b.out.list("performer", performer);
+    let places = b.places("locationReference");
+    b.out.list("locationReference", places);
+    let reasons = b.concepts("reasonCode");
+    b.out.list("reasonCode", reasons);
+    let sites = b.concepts("bodySite");
+    b.out.list("bodySite", sites);
+    let notes = b.annotations("note");
+    b.out.list("note", notes);
+    b.put_text("patientInstruction", "patientInstruction");
+    Ok(b.done())
+}
