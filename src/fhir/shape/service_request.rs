@@ -66,7 +66,7 @@ const TARGETS: &[Target] = &[
         "filler order number (type FILL)",
     ),
     many(
-        "identifier",
+        "identifier.other",
         &[Identifier],
         "further identifiers, with the type that they carry",
     ),
@@ -124,7 +124,7 @@ pub fn build(values: &Values, cx: &Context<'_>) -> Result<Json, Held> {
     let mut identifiers = b.identifiers("identifier.accession", Some("ACSN"));
     identifiers.extend(b.identifiers("identifier.placer", Some("PLAC")));
     identifiers.extend(b.identifiers("identifier.filler", Some("FILL")));
-    identifiers.extend(b.identifiers("identifier", None));
+    identifiers.extend(b.identifiers("identifier.other", None));
     b.put_identifiers(identifiers);
     let group = b.identifiers("requisition", Some("PGN")).into_iter().next();
     b.out.put("requisition", group);
