@@ -21,6 +21,14 @@ impl Instant {
         LocalTime::of(self.timestamp().to_zoned_datetime(zone.clone()).datetime())
     }
 
+    /// HL7 DTM with offset in `zone`: `YYYYMMDDHHMMSS+ZZZZ` (v2.5.1 2.A.22).
+    pub fn hl7(self, zone: &TimeZone) -> String {
+        self.timestamp()
+            .to_zoned_datetime(zone.clone())
+            .strftime("%Y%m%d%H%M%S%z")
+            .to_string()
+    }
+
     /// RFC 3339 in UTC with milliseconds, as FHIR `instant` and problem texts want it.
     pub fn rfc3339(self) -> String {
         self.timestamp()

@@ -159,6 +159,11 @@ impl AckTo {
         String::from_utf8_lossy(part).trim().to_owned()
     }
 
+    /// Sending application and facility (MSH-3.1, MSH-4.1), by which the link is found before the message is read.
+    pub fn sender(&self) -> (String, String) {
+        (self.part(3, 1), self.part(4, 1))
+    }
+
     /// MSH-10 as sent, for logs and the journal; empty if there is none.
     pub fn control_id(&self) -> String {
         String::from_utf8_lossy(self.field(10)).into_owned()

@@ -1,1 +1,0 @@
-//! Typed settings; reports all problems of a configuration at once.

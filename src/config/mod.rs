@@ -1,0 +1,159 @@
+//! Typed settings. One TOML file, walked with spans: all problems are reported at once, each with file:line and what is allowed.
+//!
+//! [`settings::SETTINGS`] declares every key once; the reference page is printed from it. Paths are relative to the configuration's file.
+
+pub mod read;
+pub mod settings;
+
+use crate::domain::policy::Policy;
+use crate::domain::time::Role;
+use crate::domain::value::Issuer;
+use crate::hl7::charset::Charset;
+use crate::hl7::message::Contradiction;
+pub use crate::publish::plan::TargetKind;
+use jiff::tz::TimeZone;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that `relais serve` needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub site: Site,
+    pub store_url: String,
+    pub mllp: Mllp,
+    pub dicom: Dicom,
+    pub http: Http,
+    /// Mapping layers over the shipped one; later ones win target by target.
+    pub mapping_dirs: Vec<PathBuf>,
+    /// In order: the first that matches a peer is its link; the last one is always `default`.
+    pub links: Vec<Link>,
+    pub targets: Vec<Target>,
+}
+
+/// `[site]`
+#[derive(Debug, Clone)]
+pub struct Site {
+    pub name: String,
+    /// Our own identifiers and study UIDs hang under it.
+    pub oid_root: String,
+    pub zone: TimeZone,
+    /// IANA name of `zone`.
+    pub timezone: String,
+}
+
+/// `[mllp]`
+#[derive(Debug, Clone)]
+pub struct Mllp {
+    pub listen: SocketAddr,
+    pub max_message_bytes: usize,
+    pub max_connections: usize,
+    pub idle: Duration,
+}
+
+/// `[dicom]`
+#[derive(Debug, Clone)]
+pub struct Dicom {
+    pub listen: SocketAddr,
+    pub ae_title: String,
+    pub max_associations: usize,
+    pub idle: Duration,
+    /// Most items of one C-FIND answer; then A700.
+    pub max_results: usize,
+}
+
+/// `[http]`
+#[derive(Debug, Clone)]
+pub struct Http {
+    pub listen: SocketAddr,
+    pub token_file: Option<PathBuf>,
+}
+
+/// What a peer must show to be a link; all that is given must fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Match {
+    /// Sending application.
+    pub msh3: Option<String>,
+    /// Sending facility.
+    pub msh4: Option<String>,
+    /// IP address of the peer.
+    pub address: Option<std::net::IpAddr>,
+    /// Calling AE title.
+    pub ae: Option<String>,
+}
+
+/// The port that a link speaks through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    Mllp,
+    Dicom,
+}
+
+/// `[[link]]`: who may talk to us, and how to read them.
+#[derive(Debug, Clone)]
+pub struct Link {
+    pub name: String,
+    pub kind: LinkKind,
+    pub matches: Match,
+    /// Character set of messages that declare none.
+    pub charset: Option<Charset>,
+    /// A single-byte declaration over valid UTF-8.
+    pub contradiction: Contradiction,
+    /// Zone of times without offset.
+    pub zone: TimeZone,
+    /// IANA name of `zone`.
+    pub timezone: String,
+    pub role: Role,
+    /// Issuer of identifiers that name none.
+    pub default_issuer: Option<Issuer>,
+    /// Authorities whose identifier is the patient's local one; empty = any.
+    pub patient_authorities: Vec<Issuer>,
+    /// OIDs of the national identifier.
+    pub ins_authorities: Vec<Issuer>,
+    /// Mapping files that read this link; empty = all.
+    pub inbound: Vec<String>,
+    /// Accepted values of MSH-11.
+    pub processing: Vec<String>,
+    pub policy: Policy,
+}
+
+/// `[[target]]`: where publications go.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub name: String,
+    pub kind: TargetKind,
+    /// Base URL, without a slash at its end.
+    pub url: String,
+    /// Limit of one request.
+    pub timeout: Duration,
+}
+
+impl Config {
+    /// The link of an HL7 peer: the first that matches, at last `default`.
+    pub fn mllp_link(&self, msh3: &str, msh4: &str, peer: std::net::IpAddr) -> &Link {
+        self.link_where(LinkKind::Mllp, |m| {
+            m.msh3.as_ref().is_none_or(|x| x == msh3)
+                && m.msh4.as_ref().is_none_or(|x| x == msh4)
+                && m.address.is_none_or(|x| x == peer)
+        })
+    }
+
+    /// The link of a DICOM peer.
+    pub fn dicom_link(&self, calling_ae: &str, peer: std::net::IpAddr) -> &Link {
+        self.link_where(LinkKind::Dicom, |m| {
+            m.ae.as_ref().is_none_or(|x| x == calling_ae) && m.address.is_none_or(|x| x == peer)
+        })
+    }
+
+    fn link_where(&self, kind: LinkKind, fits: impl Fn(&Match) -> bool) -> &Link {
+        self.links
+            .iter()
+            .filter(|l| l.name != DEFAULT_LINK)
+            .find(|l| l.kind == kind && fits(&l.matches))
+            .or_else(|| self.links.iter().find(|l| l.name == DEFAULT_LINK))
+            .unwrap_or_else(|| unreachable!("read() always adds the link `default`"))
+    }
+}
+
+/// The link that takes everyone whom no other link matches; it always exists.
+pub const DEFAULT_LINK: &str = "default";

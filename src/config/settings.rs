@@ -1,0 +1,353 @@
+//! Every key of the configuration, declared once: the walk allows these and no others, the reference page is printed from them.
+
+/// One key.
+#[derive(Debug)]
+pub struct Setting {
+    /// `site`, `link` ...
+    pub section: &'static str,
+    pub key: &'static str,
+    /// What may stand there.
+    pub allowed: &'static str,
+    /// What holds if it is absent; empty = required.
+    pub default: &'static str,
+    pub doc: &'static str,
+}
+
+const fn s(
+    section: &'static str,
+    key: &'static str,
+    allowed: &'static str,
+    default: &'static str,
+    doc: &'static str,
+) -> Setting {
+    Setting {
+        section,
+        key,
+        allowed,
+        default,
+        doc,
+    }
+}
+
+/// The sections, with whether they repeat (`[[link]]`).
+pub const SECTIONS: &[(&str, bool)] = &[
+    ("site", false),
+    ("store", false),
+    ("mllp", false),
+    ("dicom", false),
+    ("http", false),
+    ("mappings", false),
+    ("policy", false),
+    ("link", true),
+    ("target", true),
+];
+
+/// The keys.
+pub const SETTINGS: &[Setting] = &[
+    s(
+        "site",
+        "name",
+        "a text",
+        "",
+        "Name of the site, shown to people and sent as the institution.",
+    ),
+    s(
+        "site",
+        "oid_root",
+        "an OID",
+        "",
+        "Our own identifiers and study UIDs hang under it.",
+    ),
+    s(
+        "site",
+        "timezone",
+        "an IANA zone",
+        "Europe/Paris",
+        "Wall clock of the worklist and of times without offset.",
+    ),
+    s(
+        "store",
+        "url",
+        "sqlite://PATH or postgres://...",
+        "",
+        "Where the record is kept.",
+    ),
+    s(
+        "mllp",
+        "listen",
+        "ADDRESS:PORT",
+        "127.0.0.1:2575",
+        "HL7 v2 over MLLP.",
+    ),
+    s(
+        "mllp",
+        "max_message_mib",
+        "1 to 256",
+        "16",
+        "Largest message; a larger one is answered AR and the connection goes on.",
+    ),
+    s(
+        "mllp",
+        "max_connections",
+        "1 to 10000",
+        "256",
+        "Connections at one time.",
+    ),
+    s(
+        "mllp",
+        "idle_seconds",
+        "1 to 86400",
+        "3600",
+        "A connection that is silent for so long is closed.",
+    ),
+    s(
+        "dicom",
+        "listen",
+        "ADDRESS:PORT",
+        "127.0.0.1:11112",
+        "C-ECHO, Modality Worklist C-FIND, MPPS N-CREATE and N-SET.",
+    ),
+    s(
+        "dicom",
+        "ae_title",
+        "1 to 16 characters",
+        "RELAIS",
+        "Our AE title.",
+    ),
+    s(
+        "dicom",
+        "max_associations",
+        "1 to 10000",
+        "200",
+        "Associations at one time; one more is refused 2/3/2 (local limit).",
+    ),
+    s(
+        "dicom",
+        "idle_seconds",
+        "1 to 86400",
+        "600",
+        "An association that is silent for so long is aborted.",
+    ),
+    s(
+        "dicom",
+        "max_results",
+        "1 to 100000",
+        "1000",
+        "Most items of one answer; then A700 with a comment.",
+    ),
+    s(
+        "http",
+        "listen",
+        "ADDRESS:PORT",
+        "127.0.0.1:8080",
+        "Health, readiness and metrics. Anything but loopback needs token_file.",
+    ),
+    s(
+        "http",
+        "token_file",
+        "a path",
+        "none",
+        "File whose first line is the bearer token.",
+    ),
+    s(
+        "mappings",
+        "dirs",
+        "a list of paths",
+        "[]",
+        "Layers over the shipped mappings; later ones win target by target.",
+    ),
+    s(
+        "policy",
+        "unknown_order",
+        "tombstone, refuse",
+        "tombstone",
+        "A cancel or change for an order that nobody announced.",
+    ),
+    s(
+        "policy",
+        "missing_study_uid",
+        "generate, reject",
+        "generate",
+        "A step without Study Instance UID.",
+    ),
+    s(
+        "policy",
+        "cancel_after_start",
+        "refuse, flag",
+        "refuse",
+        "A placer's cancel request for an exam that has started.",
+    ),
+    s(
+        "policy",
+        "discontinued_without_images",
+        "reschedule, discontinue",
+        "reschedule",
+        "What a performed step that was discontinued without images does to its scheduled step.",
+    ),
+    s(
+        "policy",
+        "duplicate_mpps",
+        "refuse, accept",
+        "refuse",
+        "A second N-CREATE of the same SOP Instance UID and content.",
+    ),
+    s(
+        "link",
+        "name",
+        "a text",
+        "",
+        "Name in logs, journal and mapping files; `default` takes everyone else.",
+    ),
+    s(
+        "link",
+        "kind",
+        "mllp, dicom",
+        "mllp",
+        "The port that it speaks through.",
+    ),
+    s(
+        "link",
+        "match",
+        "{ msh3, msh4, address, ae }",
+        "{}",
+        "Who it is; all that is given must fit; the first link that matches wins.",
+    ),
+    s(
+        "link",
+        "charset",
+        "an HL7 table 0211 code",
+        "none",
+        "Character set of messages that declare none (then UTF-8, then windows-1252).",
+    ),
+    s(
+        "link",
+        "charset_contradiction",
+        "refuse, utf8",
+        "refuse",
+        "A single-byte character set declared over valid UTF-8.",
+    ),
+    s(
+        "link",
+        "timezone",
+        "an IANA zone",
+        "site.timezone",
+        "Zone of times without offset.",
+    ),
+    s(
+        "link",
+        "role",
+        "order, scheduled, adt, report",
+        "order",
+        "What the feed is: decides what a cancel means and who wins at equal times.",
+    ),
+    s(
+        "link",
+        "default_issuer",
+        "{ name, oid }",
+        "none",
+        "Issuer of identifiers that name none.",
+    ),
+    s(
+        "link",
+        "patient_authorities",
+        "a list of names or OIDs",
+        "[]",
+        "Whose identifier is the patient's local one; empty = any.",
+    ),
+    s(
+        "link",
+        "ins_authorities",
+        "a list of OIDs",
+        "production INS OIDs",
+        "OIDs of the national identifier (INS).",
+    ),
+    s(
+        "link",
+        "inbound",
+        "a list of mapping files",
+        "[]",
+        "Files that read this link; empty = all; a file hides its base.",
+    ),
+    s(
+        "link",
+        "processing",
+        "a list of P, D, T",
+        "[\"P\"]",
+        "Accepted processing ids (MSH-11); others are answered AR 202.",
+    ),
+    s(
+        "link",
+        "policy",
+        "a table as [policy]",
+        "{}",
+        "Choices of this link; link > site > built-in.",
+    ),
+    s(
+        "target",
+        "name",
+        "a text",
+        "",
+        "Name in logs, outbox and metrics.",
+    ),
+    s(
+        "target",
+        "kind",
+        "fhir",
+        "",
+        "What it speaks: FHIR R4 transaction Bundles.",
+    ),
+    s(
+        "target",
+        "url",
+        "http(s)://...",
+        "",
+        "Base URL of the FHIR endpoint.",
+    ),
+    s(
+        "target",
+        "timeout_seconds",
+        "1 to 300",
+        "30",
+        "Limit of one request.",
+    ),
+];
+
+/// The keys of a section.
+pub fn keys_of(section: &str) -> Vec<&'static str> {
+    SETTINGS
+        .iter()
+        .filter(|s| s.section == section)
+        .map(|s| s.key)
+        .collect()
+}
+
+/// The reference page, as Markdown.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Configuration reference\n\nPrinted by `relais reference config`; do not edit. One TOML file; paths are relative to it. \
+         A setting outside `[[link]]` and `[[target]]` may be given as an environment variable, which wins: `RELAIS_STORE_URL` is \
+         `[store] url`.\n",
+    );
+    for (section, repeats) in SECTIONS {
+        let header = if *repeats {
+            format!("[[{section}]]")
+        } else {
+            format!("[{section}]")
+        };
+        page.push_str(&format!(
+            "\n## {header}\n\n| key | allowed | default | meaning |\n|---|---|---|---|\n"
+        ));
+        for setting in SETTINGS.iter().filter(|s| s.section == *section) {
+            let default = if setting.default.is_empty() {
+                "required".to_owned()
+            } else {
+                format!("`{}`", setting.default)
+            };
+            page.push_str(&format!(
+                "| `{}` | {} | {default} | {} |\n",
+                setting.key, setting.allowed, setting.doc
+            ));
+        }
+    }
+    page
+}
