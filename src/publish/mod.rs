@@ -1,4 +1,9 @@
-//! Publication: what is to be sent ([`plan`]), when again ([`retry`]), how it reads, and the workers that deliver it.
+//! Publication: what is to be sent ([`plan`]), when again ([`retry`]), how it reads ([`render`]), and the workers that deliver it.
 
 pub mod plan;
+pub mod render;
 pub mod retry;
+pub mod scope;
+pub mod study;
+#[cfg(test)]
+pub(crate) mod testing;
