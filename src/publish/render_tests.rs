@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 
 /// Follows one dotted path, as the mapping engine does; lists map.
-fn follow<'n>(node: &'n Node<'_>, path: &[&str]) -> Vec<Value> {
+fn follow(node: &Node<'_>, path: &[&str]) -> Vec<Value> {
     match (node, path) {
         (Node::List(items), _) => items.iter().flat_map(|n| follow(n, path)).collect(),
         (Node::Field(f), []) => f.values.clone(),
