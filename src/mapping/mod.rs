@@ -4,6 +4,8 @@
 //! bounded, and every value knows its place in the message and its rule. `mappings` (layer 7) finds the files.
 
 pub mod ast;
+pub mod definitions;
 pub mod functions;
 pub mod lexer;
 pub mod parser;
+pub mod table;
