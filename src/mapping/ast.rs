@@ -238,23 +238,24 @@ pub enum Relative {
     Itself,
 }
 
-/// Calls `see` for every expression of a tree, outermost first.
-pub fn walk<'e>(expr: &'e Expr, see: &mut dyn FnMut(&'e Expr)) {
-    see(expr);
-    let select = |s: &'e Option<Selector>, see: &mut dyn FnMut(&'e Expr)| {
-        if let Some(Selector::Cond(cond)) = s {
-            walk_cond(cond, see);
-        }
-    };
+/// What [`walk`] shows.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'e> {
+    Expr(&'e Expr),
+    /// The table of `x in table("t")`.
+    Membership(&'e Call),
+}
+
+/// Shows every expression of a tree, outermost first.
+pub fn walk<'e>(expr: &'e Expr, see: &mut dyn FnMut(Seen<'e>)) {
+    see(Seen::Expr(expr));
     match &expr.kind {
         ExprKind::Hl7(path) => {
-            for step in &path.segments {
-                select(&step.select, see);
-            }
-            select(&path.select, see);
+            let steps = path.segments.iter().map(|s| &s.select);
+            walk_selectors(steps.chain([&path.select]), see);
         }
-        ExprKind::Dicom(path) => path.steps.iter().for_each(|s| select(&s.select, see)),
-        ExprKind::Name(path) => path.steps.iter().for_each(|s| select(&s.select, see)),
+        ExprKind::Dicom(path) => walk_selectors(path.steps.iter().map(|s| &s.select), see),
+        ExprKind::Name(path) => walk_selectors(path.steps.iter().map(|s| &s.select), see),
         ExprKind::Alternatives(list) | ExprKind::Attempts(list) => {
             list.iter().for_each(|e| walk(e, see));
         }
@@ -276,8 +277,19 @@ pub fn walk<'e>(expr: &'e Expr, see: &mut dyn FnMut(&'e Expr)) {
     }
 }
 
-/// Calls `see` for every expression of a condition.
-pub fn walk_cond<'e>(cond: &'e Cond, see: &mut dyn FnMut(&'e Expr)) {
+fn walk_selectors<'e>(
+    selectors: impl Iterator<Item = &'e Option<Selector>>,
+    see: &mut dyn FnMut(Seen<'e>),
+) {
+    for select in selectors {
+        if let Some(Selector::Cond(cond)) = select {
+            walk_cond(cond, see);
+        }
+    }
+}
+
+/// Shows every expression of a condition.
+pub fn walk_cond<'e>(cond: &'e Cond, see: &mut dyn FnMut(Seen<'e>)) {
     match cond {
         Cond::Or(list) | Cond::And(list) => list.iter().for_each(|c| walk_cond(c, see)),
         Cond::Not(inner) => walk_cond(inner, see),
@@ -292,6 +304,7 @@ pub fn walk_cond<'e>(cond: &'e Cond, see: &mut dyn FnMut(&'e Expr)) {
         }
         Cond::InTable(a, call) => {
             walk(a, see);
+            see(Seen::Membership(call));
             call.args.iter().for_each(|e| walk(e, see));
         }
     }

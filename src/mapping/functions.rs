@@ -252,7 +252,7 @@ pub const FUNCTIONS: &[Function] = &[
     Function {
         piped: Piped::Never,
         ..one(dynamic(pipe(
-            "id",
+            "identifier",
             F::Id,
             (1, 3),
             ID,

@@ -44,7 +44,16 @@ const EXAM: Name = Parts(
         ("procedure", Section("procedure")),
         ("visit", Section("visit")),
         ("steps", List(&Section("step"))),
-        ("exam", Parts(true, &[("id", Val(Kind::Identifier(0), false)), ("status", Val(TEXT, false))])),
+        (
+            "exam",
+            Parts(
+                true,
+                &[
+                    ("id", Val(Kind::Identifier(0), false)),
+                    ("status", Val(TEXT, false)),
+                ],
+            ),
+        ),
         ("extra", Section("extra")),
     ],
 );
@@ -61,7 +70,7 @@ const SERIES: Name = With(
     false,
     &[
         ("modality", Val(TEXT, false)),
-        ("started", Val(Kind::When, false)),
+        ("started_at", Val(Kind::When, false)),
         ("number", Val(Kind::Number, false)),
         ("body_site", Val(Kind::Concept, false)),
         ("step", Section("performed_step")),
@@ -78,17 +87,13 @@ const STUDY: Name = Parts(
         ("series", List(&SERIES)),
         ("performed_steps", List(&Section("performed_step"))),
         ("performed_codes", Val(Kind::Concept, true)),
-        ("performed_description", Val(TEXT, false)),
+        ("performed_description", Val(TEXT, true)),
         ("retrieve_aes", Val(TEXT, true)),
         ("discontinuation", Val(Kind::Concept, false)),
     ],
 );
 const DOCUMENT: Name = Section("document");
-const REPORT: Name = With(
-    "report",
-    true,
-    &[("documents", List(&DOCUMENT))],
-);
+const REPORT: Name = With("report", true, &[("documents", List(&DOCUMENT))]);
 
 /// What a worklist file sees.
 pub const WORKLIST: &[(&str, Name)] = &[
@@ -195,7 +200,9 @@ fn section_field(
             return part(field.kind, names, at + length, list || field.list);
         }
     }
-    let known = in_section().map(|f| f.name).chain(more.iter().map(|(n, _)| *n));
+    let known = in_section()
+        .map(|f| f.name)
+        .chain(more.iter().map(|(n, _)| *n));
     Err((at, known.collect()))
 }
 

@@ -35,7 +35,7 @@ fn rules_of_the_worked_files_are_read() {
             "PerformedSeriesSequence[ProtocolName == \"X\"].SeriesInstanceUID",
             Dialect::Dicom,
         ),
-        ("id(PatientID, IssuerOfPatientID)", Dialect::Dicom),
+        ("identifier(PatientID, IssuerOfPatientID)", Dialect::Dicom),
         ("patient.identifiers[. != patient.id]", Dialect::Record),
         (
             "patient.telecoms[.system == \"phone\"].value | skip_longer",

@@ -1,0 +1,448 @@
+//! Reads all files of all layers into models: base first, overrides line by line, every problem at once.
+//!
+//! A later layer's file hides the earlier one of the same name (and may name it as its base); every own line of a file is checked
+//! where it stands, so that an inherited line is never reported twice.
+
+use super::ast::{Cond, Expr, ExprKind, Group};
+use super::check;
+use super::definitions::{FieldDefinition, hl7_segments};
+use super::model::*;
+use super::parser;
+use super::{section, table};
+use crate::diagnostic::{Diagnostic, did_you_mean, line_column};
+use crate::fhir::shape;
+use crate::toml_file::{At, Codes, Doc, Item, Table};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Codes of TOML problems in mapping files.
+pub const TOML_CODES: Codes = Codes {
+    syntax: "M001",
+    unknown_key: "M002",
+    bad_value: "M003",
+    missing: "M004",
+};
+
+/// Everything that was loaded.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    pub library: Library,
+    /// By name; hidden files are not there.
+    pub models: BTreeMap<String, Model>,
+    pub problems: Vec<Diagnostic>,
+}
+
+/// Loads the files of all layers.
+pub fn load(files: &[SourceFile]) -> Loaded {
+    let mut loaded = Loaded::default();
+    loaded.library.segments = hl7_segments().clone();
+    let mut layers: BTreeMap<&str, Vec<&SourceFile>> = BTreeMap::new();
+    for file in files {
+        layers.entry(&file.name).or_default().push(file);
+    }
+    for versions in layers.values_mut() {
+        versions.sort_by_key(|f| f.layer);
+        let Some(top) = versions.last() else { continue };
+        if let Some(name) = in_directory(&top.name, "tables/", ".csv") {
+            load_table(top, name, &mut loaded);
+        } else if in_directory(&top.name, "segments/", ".toml").is_some() {
+            load_segment(top, &mut loaded);
+        }
+    }
+    let mut loader = Loader {
+        layers: &layers,
+        loaded: &mut loaded,
+        built: BTreeMap::new(),
+        open: vec![],
+    };
+    for (name, versions) in &layers {
+        if is_mapping(name) {
+            loader.build(name, versions.len() - 1);
+        }
+    }
+    let built = std::mem::take(&mut loader.built);
+    for (name, versions) in &layers {
+        if let Some(Some(model)) = built.get(&((*name).to_owned(), versions.len() - 1)) {
+            check::whole(model, &mut loaded);
+            loaded.models.insert((*name).to_owned(), model.clone());
+        }
+    }
+    loaded
+        .problems
+        .sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
+    loaded.problems.dedup();
+    loaded
+}
+
+fn in_directory<'n>(name: &'n str, directory: &str, extension: &str) -> Option<&'n str> {
+    let rest = name.strip_prefix(directory)?.strip_suffix(extension)?;
+    (!rest.contains('/')).then_some(rest)
+}
+
+/// True for the name of a file that holds rules.
+pub fn is_mapping(name: &str) -> bool {
+    ["inbound/", "worklist/", "outbound/fhir/"]
+        .iter()
+        .any(|d| in_directory(name, d, ".toml").is_some())
+}
+
+fn load_table(file: &SourceFile, name: &str, loaded: &mut Loaded) {
+    let shown = file.name.rsplit('/').next().unwrap_or(&file.name);
+    let (table, problems) = table::read(shown, &file.text);
+    let label: Arc<str> = file.name.as_str().into();
+    let found = problems.into_iter().map(|p| p.in_file(&label));
+    loaded.problems.extend(found);
+    loaded.library.tables.insert(name.to_owned(), table);
+}
+
+/// `segment = "ZBE"`, `[field]` with `1 = { type = "EI", repeat = true }`.
+fn load_segment(file: &SourceFile, loaded: &mut Loaded) {
+    let label: Arc<str> = file.name.as_str().into();
+    let doc = Doc::parse(&label, &file.text, TOML_CODES);
+    let root = doc.root();
+    root.integer("format", 1..=1);
+    let id = root.required_text("segment").map(|t| t.value.to_owned());
+    let mut fields: BTreeMap<usize, FieldDefinition> = BTreeMap::new();
+    if let Some(table) = root.table("field") {
+        for (key, item) in table.entries() {
+            let number = key.value.parse().ok().filter(|n| (1..=999).contains(n));
+            let (Some(number), Some(entry)) = (number, item.as_table(key.value)) else {
+                item.wrong("fields by number: 1 = { type = \"EI\" }");
+                continue;
+            };
+            let datatype = entry.required_text("type").map_or("ST", |t| t.value);
+            let repeats = entry.boolean("repeat").is_some_and(|b| b.value);
+            entry.finish(&["type", "repeat", "name"]);
+            let datatype = datatype.to_owned();
+            fields.insert(number, FieldDefinition { datatype, repeats });
+        }
+    }
+    root.finish(&["format", "segment", "field", "name"]);
+    let last = fields.keys().next_back().copied().unwrap_or(0);
+    let unknown = || FieldDefinition {
+        datatype: "-".to_owned(),
+        repeats: true,
+    };
+    let list = (1..=last).map(|n| fields.remove(&n).unwrap_or_else(unknown));
+    if let Some(id) = id {
+        loaded.library.segments.insert(id, list.collect());
+    }
+    loaded.problems.extend(doc.into_problems());
+}
+
+type Layers<'f> = BTreeMap<&'f str, Vec<&'f SourceFile>>;
+
+struct Loader<'a, 'f> {
+    layers: &'a Layers<'f>,
+    loaded: &'a mut Loaded,
+    /// By name and index of the version; `None` = could not be built.
+    built: BTreeMap<(String, usize), Option<Model>>,
+    /// Files being built, for circles.
+    open: Vec<(String, usize)>,
+}
+
+impl Loader<'_, '_> {
+    fn build(&mut self, name: &str, version: usize) -> Option<Model> {
+        let key = (name.to_owned(), version);
+        if let Some(model) = self.built.get(&key) {
+            return model.clone();
+        }
+        let file = *self.layers.get(name)?.get(version)?;
+        self.open.push(key.clone());
+        let label: Arc<str> = file.name.as_str().into();
+        let doc = Doc::parse(&label, &file.text, TOML_CODES);
+        let model = self.read(&doc, file, version);
+        self.open.pop();
+        self.loaded.problems.extend(doc.into_problems());
+        self.built.insert(key, model.clone());
+        model
+    }
+
+    fn read(&mut self, doc: &Doc<'_>, file: &SourceFile, version: usize) -> Option<Model> {
+        let root = doc.root();
+        if root.require("format") {
+            root.integer("format", 1..=1);
+        }
+        let parent = match root.text("base") {
+            Some(base) => Some(self.base(&root, &base, file, version)?),
+            None => None,
+        };
+        let header = Header::read(&root, parent.as_ref())?;
+        let mut model = match parent {
+            Some(mut parent) => {
+                parent.bases.insert(0, std::mem::take(&mut parent.name));
+                parent
+            }
+            None => Model {
+                name: String::new(),
+                kind: header.kind,
+                bases: vec![],
+                messages: vec![],
+                when: None,
+                ignore: None,
+                each: (Group::Message, None),
+                sections: vec![],
+                consts: BTreeMap::new(),
+            },
+        };
+        model.name = file.name.clone();
+        model.kind = header.kind;
+        let mut reader = FileReader {
+            doc,
+            model: &mut model,
+            library: &self.loaded.library,
+        };
+        reader.from(&root);
+        reader.consts(&root);
+        section::sections(&mut reader, &root);
+        Some(model)
+    }
+
+    /// The base, built; a base of the file's own name is the one of the layer below.
+    fn base(
+        &mut self,
+        root: &Table<'_>,
+        base: &At<&str>,
+        file: &SourceFile,
+        version: usize,
+    ) -> Option<Model> {
+        let directory = file.name.rsplit_once('/').map_or("", |(d, _)| d);
+        let name = match base.value.contains('/') {
+            true => format!("{}.toml", base.value),
+            false => format!("{directory}/{}.toml", base.value),
+        };
+        let found = match self.layers.get(name.as_str()) {
+            Some(_) if name == file.name => version.checked_sub(1),
+            Some(versions) => Some(versions.len() - 1),
+            None => None,
+        };
+        let Some(found) = found else {
+            let names = self.layers.keys().filter(|n| n.starts_with(directory));
+            let problem = Diagnostic::error(
+                "M007",
+                root.doc().file(),
+                base.span.clone(),
+                format!("there is no {name}"),
+            );
+            let hint = did_you_mean(base.value, names.map(|n| stem(n)));
+            root.doc().report(problem.maybe_hint(hint));
+            return None;
+        };
+        if self.open.contains(&(name.clone(), found)) {
+            let message = format!("{name} is already based on this file");
+            root.report("M008", base.span.clone(), message);
+            return None;
+        }
+        self.build(&name, found)
+    }
+}
+
+/// What must be known before any rule can be read.
+struct Header {
+    kind: FileKind,
+}
+
+impl Header {
+    fn read(root: &Table<'_>, parent: Option<&Model>) -> Option<Self> {
+        let to = root.table("to");
+        let from = root.table("from");
+        let said =
+            |table: &Option<Table<'_>>, key: &str| -> Option<(String, std::ops::Range<usize>)> {
+                let text = table.as_ref()?.text(key)?;
+                Some((text.value.to_owned(), text.span))
+            };
+        let resource = said(&to, "resource").or_else(|| said(&to, "shape"));
+        let kind = match (said(&to, "kind"), resource, said(&from, "kind")) {
+            (Some((word, _)), ..) if word == "dicom.mwl" => Ok(FileKind::Worklist),
+            (_, Some((name, span)), _) => match shape::shape(&name) {
+                Some(shape) => Ok(FileKind::Resource(shape)),
+                None => Err((span, shape::SHAPES.iter().map(|s| s.resource).collect::<Vec<_>>().join(", "))),
+            },
+            (Some((_, span)), ..) => Err((span, "dicom.mwl".to_owned())),
+            (None, None, Some((word, _))) if word == "hl7v2" => Ok(FileKind::Hl7),
+            (None, None, Some((word, _))) if word == "dicom.mpps" => Ok(FileKind::Mpps),
+            (None, None, other) => match (parent, other) {
+                (Some(parent), None) => Ok(parent.kind),
+                (_, other) => Err((
+                    other.map_or(0..0, |(_, span)| span),
+                    "[from] kind = \"hl7v2\" or \"dicom.mpps\", [to] kind = \"dicom.mwl\", [to] resource = \"fhir.Patient\" ..."
+                        .to_owned(),
+                )),
+            },
+        };
+        match kind {
+            Ok(kind) => Some(Self { kind }),
+            Err((span, allowed)) => {
+                let problem = Diagnostic::error(
+                    "M009",
+                    root.doc().file(),
+                    span,
+                    "it is not said what this file maps",
+                );
+                root.doc()
+                    .report(problem.hint(format!("allowed: {allowed}")));
+                None
+            }
+        }
+    }
+}
+
+/// One file on its way into its model.
+pub struct FileReader<'r, 'd> {
+    pub doc: &'r Doc<'d>,
+    pub model: &'r mut Model,
+    pub library: &'r Library,
+}
+
+impl FileReader<'_, '_> {
+    /// Records a problem.
+    pub fn report(&self, problem: parser::Problem) {
+        self.doc.report(problem.in_file(self.doc.file()));
+    }
+
+    /// `file:line` of a place.
+    pub fn label(&self, at: usize) -> Arc<str> {
+        let (line, _) = line_column(self.doc.text(), at);
+        format!("{}:{line}", self.doc.file()).into()
+    }
+
+    /// A rule's text, parsed and checked.
+    pub fn expression(&self, item: &Item<'_>) -> Option<Expr> {
+        let text = self.rule_text(item)?;
+        match parser::expression(text, item.span().start, self.model.kind.dialect()) {
+            Ok(expr) => Some(expr),
+            Err(problem) => {
+                self.report(problem);
+                None
+            }
+        }
+    }
+
+    /// A condition's text, parsed and checked.
+    pub fn condition(&self, item: &Item<'_>, place: check::Place<'_>) -> Option<Cond> {
+        let text = self.rule_text(item)?;
+        match parser::condition(text, item.span().start, self.model.kind.dialect()) {
+            Ok(cond) => {
+                check::condition(&cond, self, place);
+                Some(cond)
+            }
+            Err(problem) => {
+                self.report(problem);
+                None
+            }
+        }
+    }
+
+    fn rule_text<'i>(&self, item: &Item<'i>) -> Option<&'i str> {
+        let Some(text) = item.as_text() else {
+            let message = format!("a TOML {} is not a rule", item.type_name());
+            let raw = self.doc.text().get(item.outer_span()).unwrap_or("");
+            self.report(
+                parser::Problem::new("M006", item.outer_span(), message)
+                    .hint(format!("a constant is written '\"{}\"'", raw.trim())),
+            );
+            return None;
+        };
+        if !item.is_literal() {
+            self.report(
+                parser::Problem::new("M005", item.outer_span(), "a rule stands in single quotes")
+                    .hint(format!("write '{text}'")),
+            );
+            return None;
+        }
+        Some(text)
+    }
+
+    /// `[from]`: selection and rows.
+    fn from(&mut self, root: &Table<'_>) {
+        let Some(from) = root.table("from") else {
+            return;
+        };
+        if let Some(list) = from.texts("messages") {
+            self.model.messages = list.iter().map(|m| m.value.to_owned()).collect();
+        }
+        if let Some(item) = from.item("each") {
+            self.each(&item);
+        }
+        for (key, slot) in [("when", 0), ("ignore", 1)] {
+            let Some(item) = from.item(key) else { continue };
+            let none = item.as_text() == Some("none");
+            let cond = match none {
+                true => None,
+                false => self.condition(&item, check::Place::Selection),
+            };
+            let label = self.label(item.span().start);
+            let guard = cond.map(|cond| Guard { cond, label });
+            match slot {
+                0 => self.model.when = guard,
+                _ => self.model.ignore = guard,
+            }
+        }
+        from.finish(&["kind", "messages", "each", "when", "ignore"]);
+    }
+
+    fn each(&mut self, item: &Item<'_>) {
+        let words: Vec<Item<'_>> = item.as_array().unwrap_or_else(|| vec![*item]);
+        let group = words
+            .first()
+            .and_then(Item::as_text)
+            .and_then(Group::of_word);
+        let segment = words.get(1).and_then(Item::as_text);
+        match (group, words.len()) {
+            (Some(group), 1) => self.model.each = (group, None),
+            (Some(group), 2) if segment.is_some() => {
+                self.model.each = (group, segment.map(str::to_owned));
+            }
+            _ => item.wrong(
+                "\"message\", \"order\", \"patient\" or \"resource\", or [\"order\", \"IPC\"]",
+            ),
+        }
+    }
+
+    /// `[const]`: codes, identifiers and texts by name.
+    fn consts(&mut self, root: &Table<'_>) {
+        let Some(table) = root.table("const") else {
+            return;
+        };
+        for (key, item) in table.entries() {
+            let value = match (item.as_text(), item.as_table(key.value)) {
+                (Some(text), _) => Some(crate::domain::value::Value::Text(text.to_owned())),
+                (None, Some(entry)) => section::constant(&entry),
+                _ => None,
+            };
+            match value {
+                Some(value) => {
+                    self.model.consts.insert(key.value.to_owned(), value);
+                }
+                None => item.wrong("a text, { code, system, display } or { identifier, issuer }"),
+            }
+        }
+    }
+}
+
+/// Replaces `inherited` by the base's expressions.
+pub fn with_inherited(expr: Expr, base: Option<&Rule>) -> Expr {
+    let replace = |e: Expr| with_inherited(e, base);
+    let kind = match expr.kind {
+        ExprKind::Inherited => match base {
+            Some(rule) => ExprKind::Attempts(rule.exprs.clone()),
+            None => ExprKind::None,
+        },
+        ExprKind::Alternatives(list) => {
+            ExprKind::Alternatives(list.into_iter().map(replace).collect())
+        }
+        ExprKind::Call(mut call) => {
+            call.piped = call.piped.map(replace);
+            call.args = call.args.into_iter().map(replace).collect();
+            ExprKind::Call(call)
+        }
+        other => other,
+    };
+    Expr {
+        kind,
+        span: expr.span,
+    }
+}
+
+#[cfg(test)]
+mod tests;
