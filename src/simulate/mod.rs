@@ -1,1 +1,5 @@
 //! A RIS, a scanner and a Mon-espace-santé-style FHIR endpoint as real network peers, for the demo and the tests.
+
+pub mod department;
+pub mod pdf;
+pub mod ris;
