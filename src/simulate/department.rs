@@ -182,9 +182,18 @@ mod tests {
         for exam in &department.exams {
             assert!(department.patients.contains_key(&exam.ipp), "{exam:?}");
             assert!(department.stations.contains_key(&exam.station), "{exam:?}");
-            assert!(department.physicians.contains_key(&exam.referring), "{exam:?}");
-            assert!(department.physicians.contains_key(&exam.radiologist), "{exam:?}");
-            assert!(exam.time.len() == 4 && exam.accession.len() <= 16, "{exam:?}");
+            assert!(
+                department.physicians.contains_key(&exam.referring),
+                "{exam:?}"
+            );
+            assert!(
+                department.physicians.contains_key(&exam.radiologist),
+                "{exam:?}"
+            );
+            assert!(
+                exam.time.len() == 4 && exam.accession.len() <= 16,
+                "{exam:?}"
+            );
         }
     }
 

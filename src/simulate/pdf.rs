@@ -24,16 +24,16 @@ pub fn page(title: &str) -> Vec<u8> {
     let mut offsets = Vec::new();
     for (number, object) in (1..).zip(&objects) {
         offsets.push(file.chars().count());
-        let _ = write!(file, "{number} 0 obj\n{object}\nendobj\n");
+        let _ = writeln!(file, "{number} 0 obj\n{object}\nendobj");
     }
     let start = file.chars().count();
-    let _ = write!(file, "xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1);
+    let _ = writeln!(file, "xref\n0 {}\n0000000000 65535 f ", objects.len() + 1);
     for offset in offsets {
-        let _ = write!(file, "{offset:010} 00000 n \n");
+        let _ = writeln!(file, "{offset:010} 00000 n ");
     }
-    let _ = write!(
+    let _ = writeln!(
         file,
-        "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n",
+        "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF",
         objects.len() + 1
     );
     // One byte a character: offsets were counted in characters.
@@ -51,7 +51,10 @@ mod tests {
         let table = text.split("xref\n0 6\n").nth(1).unwrap();
         for (number, line) in table.lines().skip(1).take(5).enumerate() {
             let offset: usize = line[..10].parse().unwrap();
-            assert!(text[text.char_indices().nth(offset).unwrap().0..].starts_with(&format!("{} 0 obj", number + 1)));
+            assert!(
+                text[text.char_indices().nth(offset).unwrap().0..]
+                    .starts_with(&format!("{} 0 obj", number + 1))
+            );
         }
     }
 }

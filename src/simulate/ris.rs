@@ -115,14 +115,20 @@ impl<'d> Ris<'d> {
     ///
     /// # Errors
     /// [`RisError`] if no answer comes.
-    pub async fn admission(&mut self, event: &str, patient: &Patient, at: &str) -> Result<Sent, RisError> {
+    pub async fn admission(
+        &mut self,
+        event: &str,
+        patient: &Patient,
+        at: &str,
+    ) -> Result<Sent, RisError> {
         let segments = vec![
             segment("EVN").text(2, &self.time(at)),
             person(patient),
             visit(patient),
         ];
         let structure = if event == "A08" { "ADT_A01" } else { "ADT_A04" };
-        self.deliver(["ADT", event, structure], at, segments, latin(patient)).await
+        self.deliver(["ADT", event, structure], at, segments, latin(patient))
+            .await
     }
 
     /// ORM^O01 of an exam.
@@ -153,10 +159,17 @@ impl<'d> Ris<'d> {
             .parts(4, &[exam.code.as_str(), exam.label.as_str(), "CCAM"])
             .parts(16, &requester)
             .text(18, &exam.accession)
-            .text(24, self.department.stations.get(&exam.station).map_or("", |s| &s.modality))
+            .text(
+                24,
+                self.department
+                    .stations
+                    .get(&exam.station)
+                    .map_or("", |s| &s.modality),
+            )
             .parts(27, &["", "", "", start.as_str(), "", priority(exam)]);
         let segments = vec![person(patient), visit(patient), common, request];
-        self.deliver(["ORM", "O01", "ORM_O01"], say.at, segments, latin(patient)).await
+        self.deliver(["ORM", "O01", "ORM_O01"], say.at, segments, latin(patient))
+            .await
     }
 
     /// ORU^R01 of an exam: text and a PDF, with a result status (table 0123).
@@ -193,7 +206,10 @@ impl<'d> Ris<'d> {
                 .text(1, "1")
                 .text(2, "TX")
                 .parts(3, &["18782-3", "Compte rendu", "LN"])
-                .text(5, &format!("Pas d'anomalie décelée. Compte rendu {}.", word(status)))
+                .text(
+                    5,
+                    &format!("Pas d'anomalie décelée. Compte rendu {}.", word(status)),
+                )
                 .text(11, status),
             segment("OBX")
                 .text(1, "2")
@@ -202,7 +218,8 @@ impl<'d> Ris<'d> {
                 .parts(5, &["", "application", "pdf", "Base64", document.as_str()])
                 .text(11, status),
         ];
-        self.deliver(["ORU", "R01", "ORU_R01"], at, segments, latin(patient)).await
+        self.deliver(["ORU", "R01", "ORU_R01"], at, segments, latin(patient))
+            .await
     }
 
     /// In ISO 8859-1 if `latin` is wished and it can carry the text, else in UTF-8.
@@ -228,7 +245,9 @@ impl<'d> Ris<'d> {
                 .text(12, "2.5")
                 .text(17, "FRA")
                 .text(18, code);
-            let all: Vec<OutSegment> = std::iter::once(header).chain(body.iter().cloned()).collect();
+            let all: Vec<OutSegment> = std::iter::once(header)
+                .chain(body.iter().cloned())
+                .collect();
             build::message(charset, &all)
         };
         let message = match latin.then(|| write(Charset::Latin1, "8859/1")) {
@@ -247,9 +266,23 @@ impl<'d> Ris<'d> {
     fn physician(&self, rpps: &str) -> Vec<String> {
         let found = self.department.physicians.get(rpps);
         let name = found.map_or(["", ""], |p| [p.family.as_str(), p.given.as_str()]);
-        [rpps, name[0], name[1], "", "", "", "", "", "ASIP-SANTE-PS", "D", "", "", "RPPS"]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            rpps,
+            name[0],
+            name[1],
+            "",
+            "",
+            "",
+            "",
+            "",
+            "ASIP-SANTE-PS",
+            "D",
+            "",
+            "",
+            "RPPS",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 }
 
@@ -265,7 +298,11 @@ pub(super) fn filler(exam: &Exam) -> String {
 
 /// Every second patient's messages are written in ISO 8859-1 where that can carry them.
 fn latin(patient: &Patient) -> bool {
-    patient.ipp.bytes().next_back().is_some_and(|digit| digit % 2 == 0)
+    patient
+        .ipp
+        .bytes()
+        .next_back()
+        .is_some_and(|digit| digit % 2 == 0)
 }
 
 fn priority(exam: &Exam) -> &'static str {
@@ -292,10 +329,29 @@ fn person(patient: &Patient) -> OutSegment {
     if !patient.ins.is_empty() {
         pid = pid.parts(3, &identifier(&patient.ins, &INS_TEST, "INS"));
     }
-    let legal = [patient.family.as_str(), patient.given.as_str(), "", "", "", "", "L"];
+    let legal = [
+        patient.family.as_str(),
+        patient.given.as_str(),
+        "",
+        "",
+        "",
+        "",
+        "L",
+    ];
     pid = pid.parts(5, &legal);
     if !patient.used_name.is_empty() {
-        pid = pid.parts(5, &[patient.used_name.as_str(), patient.given.as_str(), "", "", "", "", "D"]);
+        pid = pid.parts(
+            5,
+            &[
+                patient.used_name.as_str(),
+                patient.given.as_str(),
+                "",
+                "",
+                "",
+                "",
+                "D",
+            ],
+        );
     }
     pid.text(7, &patient.birth_date)
         .text(8, &patient.sex)
@@ -303,7 +359,13 @@ fn person(patient: &Patient) -> OutSegment {
 }
 
 fn identifier<'a>(value: &'a str, authority: &'a [&'a str], kind: &'a str) -> [Part<'a>; 5] {
-    [Part::Text(value), Part::Text(""), Part::Text(""), Part::Sub(authority), Part::Text(kind)]
+    [
+        Part::Text(value),
+        Part::Text(""),
+        Part::Text(""),
+        Part::Sub(authority),
+        Part::Text(kind),
+    ]
 }
 
 fn visit(patient: &Patient) -> OutSegment {
