@@ -1,1 +1,21 @@
-//! Schema of the Relais store.
+//! Schema of the Relais store: one set of migrations that yields the same tables on SQLite and PostgreSQL.
+//!
+//! Every migration is explicit DDL: deriving tables from today's structs would rewrite history tomorrow. README.md says how a
+//! migration is added and what it may do to a running node.
+
+pub use sea_orm_migration::sea_orm;
+pub use sea_orm_migration::{DbErr, MigratorTrait};
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+mod ddl;
+mod m2026_11_23_initial;
+
+/// All migrations, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m2026_11_23_initial::Initial)]
+    }
+}

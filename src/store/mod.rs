@@ -1,1 +1,248 @@
-//! The only module that speaks SQL: journal, documents, worklist, outbox.
+//! The store: the only module that speaks SQL, the same text on SQLite and PostgreSQL.
+//!
+//! Reads go through [`Store`] on a pool of readers and return owned values: no snapshot outlives a call. Writes of exam state go
+//! through a [`Txn`], which only `workflow` opens; the outbox settles its own rows. On SQLite there is one writing connection, every
+//! transaction is BEGIN IMMEDIATE, and a commit is on the disk when it returns (WAL, synchronous = FULL).
+
+mod documents;
+mod dump;
+mod error;
+mod journal;
+mod keys;
+mod node;
+mod outbox;
+mod query_log;
+mod schema;
+mod sql;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod worklist;
+
+pub use documents::Study;
+pub use dump::LeaveOut;
+pub use error::StoreError;
+pub use journal::{Direction, JournalEntry, JournalRow, JournalView};
+pub use outbox::{Attempt, Claim, OutboxFilter, OutboxRow};
+pub use query_log::QueryLogRow;
+pub use worklist::{Candidate, Cursor, Narrow};
+pub(crate) use {journal::hex, outbox::Queue};
+
+use relais_migrations::{Migrator, MigratorTrait};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sql::{Columns, Sql};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a statement waits for another process's lock before it fails.
+const BUSY: Duration = Duration::from_secs(5);
+/// Readers of a SQLite file; connections to PostgreSQL beside the writer.
+const READERS: u32 = 8;
+/// Prepared statements kept per connection: all texts of [`sql`] at all their sizes.
+const STATEMENTS: usize = 400;
+
+/// The database: one writing connection (SQLite) and a pool of readers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+}
+
+/// One transaction of the writer. Dropped without [`Txn::commit`] it is rolled back.
+pub struct Txn {
+    tx: DatabaseTransaction,
+}
+
+impl Store {
+    /// Opens `sqlite://path` (missing directories and the file are created) or `postgres://...`. Applies no migration.
+    ///
+    /// # Errors
+    /// `Unavailable` if the URL is of another kind, or the database cannot be opened.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            Self::open_sqlite(path.split('?').next().unwrap_or(path)).await
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::open_postgres(url).await
+        } else {
+            Err(StoreError::Unavailable(
+                "the store's URL must begin with sqlite:// or postgres://".to_owned(),
+            ))
+        }
+    }
+
+    async fn open_sqlite(path: &str) -> Result<Self, StoreError> {
+        if let Some(dir) = Path::new(path)
+            .parent()
+            .filter(|d| !d.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(dir).map_err(|e| {
+                StoreError::Unavailable(format!("cannot create {}: {e}", dir.display()))
+            })?;
+        }
+        let pragmas = |o: SqliteConnectOptions| {
+            o.journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(BUSY)
+                .foreign_keys(true)
+                .statement_cache_capacity(STATEMENTS)
+        };
+        let mut writer = options(format!("sqlite://{path}?mode=rwc"));
+        writer
+            .max_connections(1)
+            .map_sqlx_sqlite_opts(move |o| pragmas(o).create_if_missing(true));
+        let write = Database::connect(writer).await?;
+        let mut reader = options(format!("sqlite://{path}?mode=rw"));
+        reader
+            .max_connections(READERS)
+            .map_sqlx_sqlite_opts(move |o| pragmas(o).pragma("query_only", "1"));
+        let read = Database::connect(reader).await?;
+        Ok(Self { write, read })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let mut settings = options(url.to_owned());
+        settings
+            .max_connections(READERS + 2)
+            .test_before_acquire_if_idle_for(Duration::from_secs(30))
+            .map_sqlx_postgres_opts(|o| o.statement_cache_capacity(STATEMENTS));
+        let pool = Database::connect(settings).await?;
+        Ok(Self {
+            write: pool.clone(),
+            read: pool,
+        })
+    }
+
+    /// Applies the missing migrations; a second call changes nothing.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        Ok(Migrator::up(&self.write, None).await?)
+    }
+
+    /// Closes all connections; on SQLite this checkpoints the write-ahead log.
+    pub async fn close(&self) {
+        // A failure to close leaves nothing to do: what was committed is on the disk.
+        let _ = self.read.close_by_ref().await;
+        let _ = self.write.close_by_ref().await;
+    }
+
+    /// True on SQLite.
+    pub fn is_sqlite(&self) -> bool {
+        self.write.get_database_backend() == DbBackend::Sqlite
+    }
+
+    /// The settings on which durability rests, read back from the writing connection.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn pragmas(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let names: &[&str] = if self.is_sqlite() {
+            &[
+                "journal_mode",
+                "synchronous",
+                "busy_timeout",
+                "foreign_keys",
+            ]
+        } else {
+            &[
+                "fsync",
+                "synchronous_commit",
+                "full_page_writes",
+                "server_version",
+            ]
+        };
+        let verb = if self.is_sqlite() { "PRAGMA" } else { "SHOW" };
+        let mut found = vec![];
+        for name in names {
+            let row = Sql::new(&self.write, &format!("{verb} {name}"))
+                .one(&self.write)
+                .await?;
+            if let Some(row) = row {
+                let value = row
+                    .try_get_by_index::<String>(0)
+                    .or_else(|_| row.try_get_by_index::<i64>(0).map(|n| n.to_string()))?;
+                found.push(((*name).to_owned(), value));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Succeeds if the database answers and can be written (readiness).
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        Sql::new(&self.read, "SELECT 1").one(&self.read).await?;
+        Ok(())
+    }
+
+    /// Opens the writer's transaction; on SQLite it holds the write lock from the start.
+    ///
+    /// # Errors
+    /// `Unavailable` if the lock is not to be had in five seconds.
+    pub async fn begin(&self) -> Result<Txn, StoreError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: self.is_sqlite().then_some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(Txn {
+            tx: self.write.begin_with_options(options).await?,
+        })
+    }
+
+    /// The largest id stored: a node that starts must mint above it even if its clock was set back.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn highest_id(&self) -> Result<i64, StoreError> {
+        let mut highest = 0;
+        for table in [
+            "journal",
+            "exam_event",
+            "outbox",
+            "attempt",
+            "exam",
+            "patient",
+        ] {
+            let row = Sql::new(&self.read, &format!("SELECT MAX(id) FROM {table}"))
+                .one(&self.read)
+                .await?;
+            if let Some(row) = row {
+                highest = highest.max(Columns::of(&row).next::<Option<i64>>()?.unwrap_or(0));
+            }
+        }
+        Ok(highest)
+    }
+}
+
+impl Txn {
+    /// Makes everything durable and visible at once.
+    ///
+    /// # Errors
+    /// As the database says; then nothing was stored.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.tx.commit().await?)
+    }
+
+    /// Undoes everything.
+    pub async fn rollback(self) {
+        // A connection that cannot roll back is closed, and the database rolls back by itself.
+        let _ = self.tx.rollback().await;
+    }
+}
+
+fn options(url: String) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .acquire_timeout(BUSY)
+        .test_before_acquire(false);
+    options
+}

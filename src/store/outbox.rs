@@ -1,0 +1,488 @@
+//! The outbox: what is to be published, who is at it, what came of it.
+//!
+//! A state target has one row per subject: `wanted` counts what was asked for, `done` what is delivered, so waiting changes coalesce
+//! and an old state cannot overtake a newer one. An event target has one row per event, delivered in order per subject. A row is
+//! claimed by a short lease with a random token and settled only with that token: a worker that lost its lease changes nothing.
+//! Never a transaction across a network call.
+
+use super::journal::{self, JournalRow};
+use super::sql::{Columns, Insert, Sql, opt_int, text};
+use super::{Store, StoreError, Txn};
+use crate::domain::time::Instant;
+use sea_orm::{ConnectionTrait, QueryResult};
+
+/// A row that a committed message adds, or in state mode asks for once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Id of the row if it is new.
+    pub id: i64,
+    pub target: String,
+    pub subject: String,
+    /// 0 in state mode, the event's id in event mode.
+    pub seq: i64,
+    /// How often it is asked for in this batch.
+    pub times: i64,
+}
+
+/// A row that a worker holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    pub id: i64,
+    pub subject: String,
+    pub seq: i64,
+    /// What was wanted when it was claimed: delivered means delivered up to here.
+    pub wanted: i64,
+    /// What was delivered before; 0 = never.
+    pub done: i64,
+    /// Failed attempts since the last success or operator's retry.
+    pub attempts: i64,
+    /// The lease.
+    pub token: i64,
+}
+
+/// One attempt to deliver, for the record.
+#[derive(Debug, Clone)]
+pub struct Attempt<'a> {
+    pub id: i64,
+    pub at: Instant,
+    /// Duration in milliseconds.
+    pub ms: i64,
+    /// What the peer said: `200`, `timeout` ... Without patient data.
+    pub status: String,
+    /// What was sent, for the journal.
+    pub journal: Option<JournalRow<'a>>,
+}
+
+/// A row as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    pub id: i64,
+    pub target: String,
+    pub subject: String,
+    pub seq: i64,
+    pub wanted: i64,
+    pub done: i64,
+    /// `queued`, `delivered`, `held` or `discarded`.
+    pub state: String,
+    pub due: Instant,
+    pub attempts: i64,
+    pub reason: Option<String>,
+    pub detail: Option<String>,
+}
+
+/// Which rows an operator means; empty = all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutboxFilter {
+    pub id: Option<i64>,
+    pub target: Option<String>,
+    pub state: Option<String>,
+}
+
+impl OutboxFilter {
+    fn apply(&self, sql: Sql) -> Sql {
+        let mut sql = sql.push(" WHERE 1 = 1");
+        if let Some(id) = self.id {
+            sql = sql.push(" AND id = ").bind(id);
+        }
+        if let Some(target) = &self.target {
+            sql = sql.push(" AND target = ").bind(text(target));
+        }
+        if let Some(state) = &self.state {
+            sql = sql.push(" AND state = ").bind(text(state));
+        }
+        sql
+    }
+}
+
+impl Txn {
+    /// Queues rows, due at once. A delivered or held row is queued again with a fresh count of attempts: the state has changed, so
+    /// what held it may be gone. The lease of a row in flight stays.
+    pub(crate) async fn queue(&self, rows: &[Queue], now: Instant) -> Result<(), StoreError> {
+        const TAIL: &str = " ON CONFLICT (target, subject, seq) DO UPDATE SET wanted = outbox.wanted + excluded.wanted, \
+             attempts = CASE WHEN outbox.state = 'queued' THEN outbox.attempts ELSE 0 END, state = 'queued', due = excluded.due, \
+             reason = NULL, detail = NULL";
+        let mut insert = Insert::into(
+            "outbox",
+            &[
+                "id", "target", "subject", "seq", "wanted", "done", "state", "due", "attempts",
+            ],
+        );
+        for row in rows {
+            insert.row([
+                row.id.into(),
+                text(&row.target),
+                text(&row.subject),
+                row.seq.into(),
+                row.times.into(),
+                0_i64.into(),
+                "queued".into(),
+                now.0.into(),
+                0_i64.into(),
+            ]);
+        }
+        insert.execute(&self.tx, TAIL).await?;
+        Ok(())
+    }
+}
+
+/// How a claim ends.
+enum Settlement<'a> {
+    Delivered,
+    Retry(Instant, &'a str, &'a str),
+    Held(&'a str, &'a str),
+}
+
+impl Store {
+    /// Claims up to `n` due rows of a target until `now + lease_us`; the lease must be longer than a delivery can take. Of an event
+    /// target only the first undelivered row of each subject is claimed: a held one blocks its subject and nothing else.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn claim(
+        &self,
+        target: &str,
+        n: u32,
+        lease_us: i64,
+        now: Instant,
+        token: i64,
+    ) -> Result<Vec<Claim>, StoreError> {
+        // The outer WHERE repeats state and lease: PostgreSQL re-checks only these after waiting for another node's commit.
+        let free = |sql: Sql| {
+            sql.push("state = 'queued' AND (leased_until IS NULL OR leased_until <= ")
+                .bind(now.0)
+                .push(")")
+        };
+        let sql = Sql::new(&self.write, "UPDATE outbox SET lease_token = ")
+            .bind(token)
+            .push(", leased_until = ")
+            .bind(now.0.saturating_add(lease_us))
+            .push(" WHERE id IN (SELECT id FROM outbox o WHERE target = ")
+            .bind(text(target))
+            .push(" AND due <= ")
+            .bind(now.0)
+            .push(" AND ");
+        let sql = free(sql)
+            .push(
+                " AND (seq = 0 OR NOT EXISTS (SELECT 1 FROM outbox e WHERE e.target = o.target AND e.subject = o.subject \
+                 AND e.seq > 0 AND e.seq < o.seq AND e.state IN ('queued', 'held'))) ORDER BY due, id LIMIT ",
+            )
+            .bind(i64::from(n))
+            .push(") AND ");
+        let rows = free(sql)
+            .push(" RETURNING id, subject, seq, wanted, done, attempts")
+            .all(&self.write)
+            .await?;
+        let mut claims = vec![];
+        for row in &rows {
+            let mut c = Columns::of(row);
+            claims.push(Claim {
+                id: c.next()?,
+                subject: c.next()?,
+                seq: c.next()?,
+                wanted: c.next()?,
+                done: c.next()?,
+                attempts: c.next()?,
+                token,
+            });
+        }
+        claims.sort_by_key(|c| (c.seq, c.id));
+        Ok(claims)
+    }
+
+    /// When the next row of a target is due or its lease ends: until then its worker may sleep. `None` = nothing is queued.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn next_due(&self, target: &str) -> Result<Option<Instant>, StoreError> {
+        let row = Sql::new(
+            &self.read,
+            "SELECT MIN(CASE WHEN leased_until IS NOT NULL AND leased_until > due THEN leased_until ELSE due END) \
+             FROM outbox WHERE state = 'queued' AND target = ",
+        )
+        .bind(text(target))
+        .one(&self.read)
+        .await?;
+        let due: Option<i64> = row.map_or(Ok(None), |row| Columns::of(&row).next())?;
+        Ok(due.map(Instant))
+    }
+
+    /// Delivered. If more was wanted meanwhile, the row is queued again. False if the lease was lost: nothing changed.
+    ///
+    /// # Errors
+    /// As the database says; the lease then runs out and the row is delivered again.
+    pub async fn settle_delivered(
+        &self,
+        claim: &Claim,
+        attempt: &Attempt<'_>,
+    ) -> Result<bool, StoreError> {
+        self.settle(claim, attempt, &Settlement::Delivered).await
+    }
+
+    /// Failed for now; tried again at `due`. False if the lease was lost.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn settle_retry(
+        &self,
+        claim: &Claim,
+        attempt: &Attempt<'_>,
+        due: Instant,
+        reason: &str,
+        detail: &str,
+    ) -> Result<bool, StoreError> {
+        self.settle(claim, attempt, &Settlement::Retry(due, reason, detail))
+            .await
+    }
+
+    /// Cannot be delivered as it is: held for an operator, or until its subject changes. False if the lease was lost.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn settle_held(
+        &self,
+        claim: &Claim,
+        attempt: &Attempt<'_>,
+        reason: &str,
+        detail: &str,
+    ) -> Result<bool, StoreError> {
+        self.settle(claim, attempt, &Settlement::Held(reason, detail))
+            .await
+    }
+
+    /// Gives a claim back untouched (shutdown, or another row of the same patient is in flight).
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn release(&self, claim: &Claim) -> Result<(), StoreError> {
+        Sql::new(
+            &self.write,
+            "UPDATE outbox SET lease_token = NULL, leased_until = NULL WHERE id = ",
+        )
+        .bind(claim.id)
+        .push(" AND lease_token = ")
+        .bind(claim.token)
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    async fn settle(
+        &self,
+        claim: &Claim,
+        attempt: &Attempt<'_>,
+        settlement: &Settlement<'_>,
+    ) -> Result<bool, StoreError> {
+        let txn = self.begin().await?;
+        let settled = match settle(&txn, claim, attempt, settlement).await {
+            Ok(settled) => settled,
+            Err(error) => {
+                txn.rollback().await;
+                return Err(error);
+            }
+        };
+        txn.commit().await?;
+        Ok(settled)
+    }
+
+    /// The rows of a filter, oldest first.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn outbox(
+        &self,
+        filter: &OutboxFilter,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let sql = Sql::new(
+            &self.read,
+            "SELECT id, target, subject, seq, wanted, done, state, due, attempts, reason, detail FROM outbox",
+        );
+        let rows = filter
+            .apply(sql)
+            .push(" ORDER BY id LIMIT ")
+            .bind(i64::from(limit))
+            .all(&self.read)
+            .await?;
+        rows.iter().map(outbox_row).collect()
+    }
+
+    /// How many rows there are of each target and state.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn outbox_counts(&self) -> Result<Vec<(String, String, u64)>, StoreError> {
+        let rows = Sql::new(
+            &self.read,
+            "SELECT target, state, COUNT(*) FROM outbox GROUP BY target, state ORDER BY target, state",
+        )
+        .all(&self.read)
+        .await?;
+        let mut counts = vec![];
+        for row in &rows {
+            let mut c = Columns::of(row);
+            let (target, state, n): (String, String, i64) = (c.next()?, c.next()?, c.next()?);
+            counts.push((target, state, u64::try_from(n).unwrap_or(0)));
+        }
+        Ok(counts)
+    }
+
+    /// Queues held, discarded and waiting rows again, due now. The number of rows.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn retry_outbox(
+        &self,
+        filter: &OutboxFilter,
+        now: Instant,
+    ) -> Result<u64, StoreError> {
+        let sql = Sql::new(
+            &self.write,
+            "UPDATE outbox SET state = 'queued', attempts = 0, reason = NULL, detail = NULL, due = ",
+        )
+        .bind(now.0);
+        filter
+            .apply(sql)
+            .push(" AND state <> 'delivered'")
+            .execute(&self.write)
+            .await
+    }
+
+    /// Gives rows up: they are not delivered, and no longer block their subject. A row in flight is left alone. The number of rows.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn discard_outbox(
+        &self,
+        filter: &OutboxFilter,
+        now: Instant,
+    ) -> Result<u64, StoreError> {
+        let sql = Sql::new(&self.write, "UPDATE outbox SET state = 'discarded'");
+        filter
+            .apply(sql)
+            .push(" AND state IN ('queued', 'held') AND (leased_until IS NULL OR leased_until <= ")
+            .bind(now.0)
+            .push(")")
+            .execute(&self.write)
+            .await
+    }
+
+    /// The attempts at a row, oldest first: (time, duration in ms, outcome, status).
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn attempts(
+        &self,
+        outbox: i64,
+    ) -> Result<Vec<(Instant, i64, String, String)>, StoreError> {
+        let rows = Sql::new(
+            &self.read,
+            "SELECT at, ms, outcome, status FROM attempt WHERE outbox_id = ",
+        )
+        .bind(outbox)
+        .push(" ORDER BY id")
+        .all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let mut c = Columns::of(row);
+                Ok((Instant(c.next()?), c.next()?, c.next()?, c.next()?))
+            })
+            .collect()
+    }
+}
+
+async fn settle(
+    txn: &Txn,
+    claim: &Claim,
+    attempt: &Attempt<'_>,
+    settlement: &Settlement<'_>,
+) -> Result<bool, StoreError> {
+    let db = &txn.tx;
+    let head = "UPDATE outbox SET lease_token = NULL, leased_until = NULL";
+    let more = |sql: Sql, settled: &'static str| {
+        sql.push(", state = CASE WHEN wanted > ")
+            .bind(claim.wanted)
+            .push(&format!(" THEN 'queued' ELSE '{settled}' END"))
+    };
+    let said = |sql: Sql, reason: &str, detail: &str| {
+        sql.push(", attempts = attempts + 1, reason = ")
+            .bind(text(reason))
+            .push(", detail = ")
+            .bind(text(detail))
+    };
+    let sql = Sql::new(db, head);
+    let (sql, outcome) = match settlement {
+        Settlement::Delivered => {
+            let sql = more(sql, "delivered")
+                .push(", attempts = 0, reason = NULL, detail = NULL, done = ")
+                .bind(claim.wanted);
+            (sql, "delivered")
+        }
+        Settlement::Retry(due, reason, detail) => {
+            let sql = said(sql, reason, detail).push(", due = ").bind(due.0);
+            (sql, "temporary")
+        }
+        Settlement::Held(reason, detail) => (said(more(sql, "held"), reason, detail), "permanent"),
+    };
+    let settled = sql
+        .push(" WHERE id = ")
+        .bind(claim.id)
+        .push(" AND lease_token = ")
+        .bind(claim.token)
+        .execute(db)
+        .await?;
+    record(db, claim, attempt, outcome).await?;
+    Ok(settled > 0)
+}
+
+/// Writes the attempt, and what was sent. Also after a lost lease: it was tried, whoever settles it.
+async fn record<C: ConnectionTrait>(
+    db: &C,
+    claim: &Claim,
+    attempt: &Attempt<'_>,
+    outcome: &'static str,
+) -> Result<(), StoreError> {
+    if let Some(row) = &attempt.journal {
+        journal::insert(db, std::slice::from_ref(row)).await?;
+    }
+    let mut insert = Insert::into(
+        "attempt",
+        &[
+            "id",
+            "outbox_id",
+            "at",
+            "ms",
+            "outcome",
+            "status",
+            "journal_id",
+        ],
+    );
+    insert.row([
+        attempt.id.into(),
+        claim.id.into(),
+        attempt.at.0.into(),
+        attempt.ms.into(),
+        outcome.into(),
+        text(&attempt.status),
+        opt_int(attempt.journal.as_ref().map(|j| j.entry.id.0)),
+    ]);
+    insert.execute(db, "").await?;
+    Ok(())
+}
+
+fn outbox_row(row: &QueryResult) -> Result<OutboxRow, StoreError> {
+    let mut c = Columns::of(row);
+    Ok(OutboxRow {
+        id: c.next()?,
+        target: c.next()?,
+        subject: c.next()?,
+        seq: c.next()?,
+        wanted: c.next()?,
+        done: c.next()?,
+        state: c.next()?,
+        due: Instant(c.next()?),
+        attempts: c.next()?,
+        reason: c.next()?,
+        detail: c.next()?,
+    })
+}

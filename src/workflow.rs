@@ -1,1 +1,0 @@
-//! The one door for state: queue, batch, decide, one commit, reply.
