@@ -70,6 +70,10 @@ pub enum Happening {
     PatientMerged { into: PatientId },
     #[serde(rename = "patient.keys_taken")]
     PatientKeysTaken { from: PatientId, keys: Vec<Key> },
+    /// The same values, said again and later: only their ages advance. Applied to the document, but no public event (see
+    /// [`Happening::is_quiet`]).
+    #[serde(rename = "record.confirmed")]
+    Confirmed { sections: Vec<SectionChange> },
     #[serde(rename = "order.placed")]
     OrderPlaced {
         patient: PatientId,
@@ -91,11 +95,15 @@ pub enum Happening {
         status: StepStatus,
         as_of: AsOf,
     },
+    /// Known from a report only. `performed` is true if the report implies that the exam took place: an order that comes late does
+    /// not reopen it.
     #[serde(rename = "order.mentioned")]
     OrderMentioned {
         patient: PatientId,
         keys: Vec<Key>,
         sections: Vec<SectionChange>,
+        performed: bool,
+        as_of: AsOf,
     },
     #[serde(rename = "order.held")]
     OrderHeld {
@@ -117,6 +125,10 @@ pub enum Happening {
     CancelTooLate {},
     #[serde(rename = "exam.moved")]
     ExamMoved { from: PatientId, to: PatientId },
+    #[serde(rename = "pps.moved")]
+    PpsMoved { from: PatientId, to: PatientId },
+    #[serde(rename = "report.moved")]
+    ReportMoved { from: PatientId, to: PatientId },
     #[serde(rename = "exam.performed")]
     ExamPerformed {
         performed: PerformedId,
@@ -136,6 +148,7 @@ pub enum Happening {
     },
     #[serde(rename = "pps.linked")]
     PpsLinked {
+        patient: PatientId,
         exam: ExamId,
         step: StepId,
         how: LinkedBy,
@@ -157,6 +170,13 @@ pub enum Happening {
         status: super::report::ReportStatus,
         as_of: AsOf,
     },
+}
+
+impl Happening {
+    /// True if it only advances ages: it changes the document, yet is neither stored as an event nor offered to targets.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self, Self::Confirmed { .. })
+    }
 }
 
 /// One event.
@@ -182,6 +202,7 @@ impl Event {
             Happening::PatientUpdated { .. } => "patient.updated",
             Happening::PatientMerged { .. } => "patient.merged",
             Happening::PatientKeysTaken { .. } => "patient.keys_taken",
+            Happening::Confirmed { .. } => "record.confirmed",
             Happening::OrderPlaced { .. } => "order.placed",
             Happening::OrderChanged { .. } => "order.changed",
             Happening::OrderTombstoned { .. } => "order.tombstoned",
@@ -190,6 +211,8 @@ impl Event {
             Happening::StepStatus { .. } => "step.status",
             Happening::CancelTooLate {} => "order.cancel_too_late",
             Happening::ExamMoved { .. } => "exam.moved",
+            Happening::PpsMoved { .. } => "pps.moved",
+            Happening::ReportMoved { .. } => "report.moved",
             Happening::ExamPerformed { .. } => "exam.performed",
             Happening::ExamUnlinked { .. } => "exam.unlinked",
             Happening::PpsCreated { .. } => "pps.created",

@@ -82,7 +82,7 @@ pub struct Exam {
     pub v: u8,
     pub id: ExamId,
     pub patient: PatientId,
-    /// Set by a cancel that came before its order: steps that arrive later are born cancelled.
+    /// Set by a cancel, completion or report that came before its order: steps that arrive later are born in this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tombstone: Option<Stated<StepStatus>>,
     /// Section `order`.
@@ -134,14 +134,47 @@ impl ExamStatus {
     }
 }
 
+/// Something that a worklist item wants and the exam does not have yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Missing {
+    /// Patient's Name (0010,0010).
+    PatientName,
+    /// Neither code nor description of the Requested Procedure.
+    Procedure,
+    /// Modality (0008,0060): the step is on no worklist.
+    Modality(StepId),
+    /// Start (0040,0002): the step is on no worklist.
+    Start(StepId),
+    /// Station (0040,0001): the step is offered to the pool of its modality.
+    Station(StepId),
+}
+
+impl Missing {
+    /// True if the step cannot be shown without it; a missing station only widens who sees it.
+    pub fn hides(self) -> bool {
+        matches!(self, Self::Modality(_) | Self::Start(_))
+    }
+}
+
+impl Step {
+    /// The Scheduled Procedure Step ID as a sender stated it; `None` while it is ours.
+    pub fn stated_id(&self) -> Option<&str> {
+        self.fields.text("id")
+    }
+}
+
 impl Exam {
     /// The exam's status, from its steps: any started beats any open beats the best final one.
     pub fn status(&self) -> ExamStatus {
         let any = |wanted: fn(&Step) -> bool| self.steps.iter().any(wanted);
         if self.steps.is_empty() {
             return match self.tombstone {
-                Some(t) if t.value == StepStatus::Discontinued => ExamStatus::Discontinued,
-                Some(_) => ExamStatus::Canceled,
+                Some(t) => match t.value {
+                    StepStatus::Started => ExamStatus::Started,
+                    StepStatus::Completed => ExamStatus::Completed,
+                    StepStatus::Discontinued => ExamStatus::Discontinued,
+                    _ => ExamStatus::Canceled,
+                },
                 None => ExamStatus::Mentioned,
             };
         }
@@ -163,6 +196,32 @@ impl Exam {
     /// The Study Instance UID (0020,000D), once assigned.
     pub fn study_uid(&self) -> Option<&str> {
         self.procedure.text("study_instance_uid")
+    }
+
+    /// What keeps the exam from being complete on a worklist, step by step (C6, C7a): accepted all the same, listed as incomplete.
+    pub fn missing(&self, patient: &super::patient::Patient) -> Vec<Missing> {
+        let mut missing = Vec::new();
+        if patient.fields.first("name").is_none() {
+            missing.push(Missing::PatientName);
+        }
+        if self.procedure.first("code").is_none() && self.procedure.first("description").is_none() {
+            missing.push(Missing::Procedure);
+        }
+        for step in self.steps.iter().filter(|s| !s.status.value.is_final()) {
+            let wanted = [
+                ("modality", Missing::Modality(step.id)),
+                ("start", Missing::Start(step.id)),
+                ("station_aes", Missing::Station(step.id)),
+            ];
+            let absent = |name: &str| step.fields.first(name).is_none();
+            missing.extend(
+                wanted
+                    .into_iter()
+                    .filter(|(n, _)| absent(n))
+                    .map(|(_, m)| m),
+            );
+        }
+        missing
     }
 
     /// The step of an id.

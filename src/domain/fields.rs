@@ -95,6 +95,27 @@ pub struct FieldChange {
     pub field: Field,
 }
 
+impl FieldChange {
+    /// A value that Relais itself generates, under the name of the rule that did; any statement overrides it.
+    pub fn generated(name: &'static str, value: Value, as_of: AsOf, rule: &str) -> Self {
+        let origin = Origin {
+            journal: as_of.journal,
+            path: String::new(),
+            span: (0, 0),
+            rule: rule.to_owned(),
+            via: vec![],
+        };
+        Self {
+            name: Cow::Borrowed(name),
+            field: Field {
+                values: vec![value],
+                as_of: as_of.weakest(),
+                origins: vec![origin],
+            },
+        }
+    }
+}
+
 /// The fields of one section of a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -121,6 +142,13 @@ impl Fields {
         self.get(name).map_or(&[], |f| &f.values)
     }
 
+    /// The fields that a patch says, as one statement.
+    pub fn of_patch(patch: &Patch, as_of: AsOf) -> Self {
+        let mut fields = Self::default();
+        fields.apply(&fields.changes(patch, as_of));
+        fields
+    }
+
     /// What a patch changes here: every field whose statement is newer than the stored one. The age of a statement advances even if
     /// its values are the same, so that a message dated in between and arriving later cannot win.
     pub fn changes(&self, patch: &Patch, as_of: AsOf) -> Vec<FieldChange> {
@@ -139,6 +167,14 @@ impl Fields {
             .collect()
     }
 
+    /// What a patch adds where nothing was ever said (a cleared field was said): the way of a message that may create but never
+    /// overwrite. What it adds is weaker than every statement.
+    pub fn additions(&self, patch: &Patch, as_of: AsOf) -> Vec<FieldChange> {
+        let mut added = Self::default().changes(patch, as_of.weakest());
+        added.retain(|change| self.get(&change.name).is_none() && !change.field.values.is_empty());
+        added
+    }
+
     /// True if a change alters values, not only their age.
     pub fn differs(&self, change: &FieldChange) -> bool {
         self.values(&change.name) != change.field.values.as_slice()
@@ -148,27 +184,6 @@ impl Fields {
     pub fn apply(&mut self, changes: &[FieldChange]) {
         for change in changes {
             self.0.insert(change.name.clone(), change.field.clone());
-        }
-    }
-
-    /// Sets a field that Relais itself fills (a generated UID), unless it holds a value.
-    pub fn fill(&mut self, name: &'static str, value: Value, as_of: AsOf, rule: &str) {
-        if self.first(name).is_none() {
-            let origin = Origin {
-                journal: as_of.journal,
-                path: String::new(),
-                span: (0, 0),
-                rule: rule.to_owned(),
-                via: vec![],
-            };
-            self.0.insert(
-                Cow::Borrowed(name),
-                Field {
-                    values: vec![value],
-                    as_of,
-                    origins: vec![origin],
-                },
-            );
         }
     }
 }

@@ -4,18 +4,31 @@
 //! documents ([`patient`], [`exam`], [`performed`], [`report`]) hold them as [`fields`] that are merged one by one; a message
 //! becomes [`command`]s, which [`world`] turns into [`event`]s over a working set of documents.
 
+pub mod admission;
 pub mod command;
+mod deciding;
 pub mod event;
+pub mod evolve;
 pub mod exam;
 pub mod fields;
 pub mod ids;
+pub mod keys;
+pub mod matching;
+pub mod mpps;
 pub mod node;
+pub mod order;
 pub mod patient;
 pub mod performed;
 pub mod policy;
 pub mod reason;
 pub mod record;
 pub mod report;
+pub mod reports;
+pub mod steps;
+pub mod study_uid;
+#[cfg(test)]
+mod testing;
 pub mod time;
+pub mod transitions;
 pub mod value;
 pub mod world;

@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::ids::{Key, PatientId};
 use serde::{Deserialize, Serialize};
 
-/// One patient. Keys are rows of their own; a merged patient keeps its document and points at the survivor.
+/// One patient. Keys are rows of their own; a merged patient keeps its document, hands its keys over and points at the survivor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patient {
     /// Version of this document's form.
@@ -19,7 +19,11 @@ pub struct Patient {
     /// Section `visit`, as the patient administration last said.
     #[serde(default)]
     pub visit: Fields,
-    /// Keys that name this patient, aliases of merged ones included.
+    /// Keys that name this patient, aliases included.
     #[serde(default)]
     pub keys: Vec<Key>,
+    /// Those of the keys that a merge (A40) or change of id (A47) retired: they still find the patient, but messages under them no
+    /// longer speak for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<Key>,
 }

@@ -221,6 +221,23 @@ pub enum Role {
     Operator,
 }
 
+impl AsOf {
+    /// The same source, older than every statement: what Relais generates, or takes from a message that only mentions a thing.
+    /// Whoever is entitled to speak overrides it, whatever the order of arrival.
+    #[must_use]
+    pub fn weakest(self) -> Self {
+        Self {
+            at: Instant(i64::MIN),
+            ..self
+        }
+    }
+
+    /// True for [`AsOf::weakest`].
+    pub fn is_weakest(self) -> bool {
+        self.at == Instant(i64::MIN)
+    }
+}
+
 /// The age of a statement: a total order, so that any two messages agree on which of their fields is newer whatever their order
 /// of arrival. `at` is the sender's time in the link's zone, capped by our time of receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,0 +1,359 @@
+//! Patients: who a message speaks of, demographics, visits, merges.
+//!
+//! Neighbours: `order`, `reports` and `mpps` ask here for their patient. Rules upheld: only the patient administration overwrites
+//! demographics, an order or report creates the patient if absent (B2); a merged patient is not brought back (B3); a national
+//! identifier never merges.
+
+use super::command::{PatientAct, Record};
+use super::deciding::{Changes, Deciding, without};
+use super::event::{Happening, Subject};
+use super::exam::StepStatus;
+use super::fields::{FieldChange, Fields, Patch, Said};
+use super::ids::{ExamId, Key, PatientId, StepId};
+use super::keys;
+use super::patient::Patient;
+use super::reason::{Reason, Refusal};
+use super::transitions::Act;
+
+/// Whom the section `patient` of a message names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// No usable identifier.
+    Nobody,
+    /// Identifiers that no document has.
+    Unknown,
+    Known(PatientId),
+}
+
+impl Deciding<'_, '_, '_> {
+    /// A message of the patient administration.
+    pub fn patient(&mut self, act: PatientAct, record: &Record) -> Result<(), Refusal> {
+        match act {
+            PatientAct::Merge => self.merge_patients(record),
+            PatientAct::ChangeId => self.change_patient_id(record),
+            PatientAct::Admit | PatientAct::Update | PatientAct::Leave => {
+                self.put_patient(record).map(drop)
+            }
+            PatientAct::Arrive => {
+                if let Some(id) = self.put_patient(record)? {
+                    self.patient_arrives(id)?;
+                }
+                Ok(())
+            }
+            PatientAct::CancelVisit => self.cancel_visit(record),
+        }
+    }
+
+    /// Whom a message names: by `patient.id`, else by any other local identifier.
+    pub fn named_patient(&self, patch: &Patch) -> Result<Named, Refusal> {
+        let all = keys::patient_all(patch);
+        if all.is_empty() {
+            return Ok(Named::Nobody);
+        }
+        let main = keys::patient_main(patch);
+        if let Some(id) = main.and_then(|key| self.world.patient_of(&key)) {
+            return Ok(Named::Known(id));
+        }
+        let mut hits: Vec<PatientId> = all
+            .iter()
+            .filter_map(|k| self.world.patient_of(k))
+            .collect();
+        hits.sort_unstable();
+        hits.dedup();
+        match hits.as_slice() {
+            [] => Ok(Named::Unknown),
+            [id] => Ok(Named::Known(*id)),
+            _ => Err(Refusal::new(
+                Reason::PatientConflict,
+                format!("the identifiers name {} different patients", hits.len()),
+            )
+            .allowed("identifiers of one patient")
+            .hint("merge the patients first (ADT^A40)")),
+        }
+    }
+
+    /// The patient of an order or report: created from it if absent; one that is there only gains fields nobody spoke of yet.
+    pub fn ensure_patient(&mut self, record: &Record) -> Result<PatientId, Refusal> {
+        let patch = record.section("patient");
+        match self.named_patient(patch)? {
+            Named::Nobody => Err(no_identifier()),
+            Named::Unknown => {
+                let as_of = self.cx.as_of.weakest();
+                let changes = Fields::default().changes(&demographics(patch), as_of);
+                Ok(self.create_patient(patch, changes, vec![]))
+            }
+            Named::Known(id) => {
+                if !self.speaks_as_alias(id, patch)
+                    && let Some(doc) = self.patient_doc(id)
+                {
+                    let mut changes = Changes::default();
+                    let added = doc.fields.additions(&demographics(patch), self.cx.as_of);
+                    changes.merge("patient", None, &doc.fields, added);
+                    if changes.differs {
+                        self.happen_to_patient(
+                            id,
+                            Happening::PatientUpdated {
+                                keys: vec![],
+                                sections: changes.sections,
+                            },
+                        );
+                    }
+                }
+                Ok(id)
+            }
+        }
+    }
+
+    pub(super) fn patient_doc(&self, id: PatientId) -> Option<&Patient> {
+        self.world.patients.get(&id).map(|d| &d.doc)
+    }
+
+    /// True if the message names a patient by an identifier that a merge or change of id retired.
+    fn speaks_as_alias(&self, id: PatientId, patch: &Patch) -> bool {
+        let main = keys::patient_main(patch);
+        let doc = self.patient_doc(id);
+        main.zip(doc)
+            .is_some_and(|(key, doc)| doc.aliases.contains(&key))
+    }
+
+    /// Keys that no patient has yet.
+    fn free_keys(&self, keys: Vec<Key>) -> Vec<Key> {
+        let free = keys.into_iter();
+        free.filter(|key| !self.world.patient_keys.contains_key(key))
+            .collect()
+    }
+
+    fn create_patient(
+        &mut self,
+        patch: &Patch,
+        fields: Vec<FieldChange>,
+        visit: Vec<FieldChange>,
+    ) -> PatientId {
+        let id = PatientId(self.cx.ids.next());
+        let keys = self.free_keys(keys::patient_all(patch));
+        let mut changes = Changes::default();
+        changes.merge("patient", None, &Fields::default(), fields);
+        changes.merge("visit", None, &Fields::default(), visit);
+        let sections = changes.sections;
+        self.happen_to_patient(id, Happening::PatientCreated { keys, sections });
+        id
+    }
+
+    /// Creates or updates a patient as the patient administration says. `None` if the message speaks under a retired identifier: it
+    /// has no effect.
+    fn put_patient(&mut self, record: &Record) -> Result<Option<PatientId>, Refusal> {
+        let patch = record.section("patient");
+        match self.named_patient(patch)? {
+            Named::Nobody => Err(no_identifier()),
+            Named::Unknown => {
+                let fields = Fields::default().changes(&demographics(patch), self.cx.as_of);
+                let visit = Fields::default().changes(record.section("visit"), self.cx.as_of);
+                Ok(Some(self.create_patient(patch, fields, visit)))
+            }
+            Named::Known(id) if self.speaks_as_alias(id, patch) => Ok(None),
+            Named::Known(id) => {
+                self.update_patient(id, record, vec![]);
+                Ok(Some(id))
+            }
+        }
+    }
+
+    /// Merges demographics and visit into a known patient; `revived` are retired keys that speak for it again.
+    fn update_patient(&mut self, id: PatientId, record: &Record, revived: Vec<Key>) {
+        let patch = record.section("patient");
+        let Some(doc) = self.patient_doc(id) else {
+            return;
+        };
+        let mut changes = Changes::default();
+        let fields = doc.fields.changes(&demographics(patch), self.cx.as_of);
+        changes.merge("patient", None, &doc.fields, fields);
+        let visit = doc.visit.changes(record.section("visit"), self.cx.as_of);
+        changes.merge("visit", None, &doc.visit, visit);
+        let mut keys = self.free_keys(keys::patient_all(patch));
+        keys.extend(revived);
+        let sections = changes.sections;
+        if changes.differs || !keys.is_empty() {
+            self.happen_to_patient(id, Happening::PatientUpdated { keys, sections });
+        } else if !sections.is_empty() {
+            self.happen_to_patient(id, Happening::Confirmed { sections });
+        }
+    }
+
+    /// A11, A38: the visit is dropped field by field; orders stay.
+    fn cancel_visit(&mut self, record: &Record) -> Result<(), Refusal> {
+        let patch = record.section("patient");
+        let id = match self.named_patient(patch)? {
+            Named::Nobody => return Err(no_identifier()),
+            Named::Unknown => return Ok(()),
+            Named::Known(id) if self.speaks_as_alias(id, patch) => return Ok(()),
+            Named::Known(id) => id,
+        };
+        let Some(doc) = self.patient_doc(id) else {
+            return Ok(());
+        };
+        let cleared = Said {
+            values: vec![],
+            origins: vec![],
+        };
+        let names = doc.visit.0.keys();
+        let nothing = Patch(names.map(|n| (n.clone(), cleared.clone())).collect());
+        let mut changes = Changes::default();
+        let visit = doc.visit.changes(&nothing, self.cx.as_of);
+        changes.merge("visit", None, &doc.visit, visit);
+        if changes.differs {
+            let (keys, sections) = (vec![], changes.sections);
+            self.happen_to_patient(id, Happening::PatientUpdated { keys, sections });
+        }
+        Ok(())
+    }
+
+    /// A10: the steps of that day are arrived.
+    fn patient_arrives(&mut self, patient: PatientId) -> Result<(), Refusal> {
+        let day = |local: i64| local / 1_000_000;
+        let today = day(self.cx.as_of.at.local(self.cx.zone).0);
+        let mut arrived: Vec<(ExamId, Vec<StepId>)> = Vec::new();
+        for exam in self.world.exams.values().map(|d| &d.doc) {
+            let due = exam.steps.iter().filter(|step| {
+                let start = match step.fields.first("start") {
+                    Some(super::value::Value::When(when)) => when.local(self.cx.zone),
+                    _ => None,
+                };
+                step.status.value == StepStatus::Scheduled
+                    && start.is_some_and(|start| day(start.0) == today)
+            });
+            let due: Vec<StepId> = due.map(|step| step.id).collect();
+            if exam.patient == patient && !due.is_empty() {
+                arrived.push((exam.id, due));
+            }
+        }
+        for (exam, steps) in arrived {
+            self.act(exam, &steps, Act::Arrive)?;
+        }
+        Ok(())
+    }
+
+    /// A40: PID-3 survives, MRG-1 becomes an alias, exams and the rest move at once.
+    fn merge_patients(&mut self, record: &Record) -> Result<(), Refusal> {
+        let (main, prior) = survivor_and_prior(record)?;
+        let patch = record.section("patient");
+        let survivor = match self.world.patient_of(&main) {
+            Some(id) => {
+                // Named as survivor, a retired identifier speaks again (a merge that is turned round).
+                let aliases = self.patient_doc(id).map_or(&[][..], |d| &d.aliases);
+                let revived = aliases.iter().filter(|a| **a == main).cloned().collect();
+                self.update_patient(id, record, revived);
+                id
+            }
+            None => {
+                let mut own = patch.clone();
+                // Identifiers that the message lists beside may be those of the patient to be merged.
+                own.0.remove("identifiers");
+                let fields = Fields::default().changes(&demographics(patch), self.cx.as_of);
+                let visit = Fields::default().changes(record.section("visit"), self.cx.as_of);
+                self.create_patient(&own, fields, visit)
+            }
+        };
+        for key in prior {
+            match self.world.patient_of(&key) {
+                Some(other) if other != survivor => self.move_patient(other, survivor),
+                owner => {
+                    let aliases = self.patient_doc(survivor).map_or(&[][..], |d| &d.aliases);
+                    if owner.is_none() || !aliases.contains(&key) {
+                        self.retire_key(survivor, key);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn retire_key(&mut self, patient: PatientId, key: Key) {
+        let (from, keys) = (patient, vec![key]);
+        self.happen_to_patient(patient, Happening::PatientKeysTaken { from, keys });
+    }
+
+    /// Moves keys, exams, performed steps and reports of a patient, and those merged into it before, to the survivor.
+    fn move_patient(&mut self, from: PatientId, to: PatientId) {
+        let keys = self.patient_doc(from).map(|d| d.keys.clone());
+        let merged = self.world.patients.values();
+        let merged: Vec<PatientId> = merged
+            .filter(|d| d.doc.id == from || d.doc.merged_into == Some(from))
+            .map(|d| d.doc.id)
+            .collect();
+        for id in merged {
+            self.happen_to_patient(id, Happening::PatientMerged { into: to });
+        }
+        if let Some(keys) = keys {
+            self.happen_to_patient(to, Happening::PatientKeysTaken { from, keys });
+        }
+        let world = &*self.world;
+        let exams = world.exams.values().filter(|d| d.doc.patient == from);
+        let exams = exams.map(|d| Subject::Exam(d.doc.id));
+        let performed = world.performed.values();
+        let performed = performed.filter(|d| d.doc.patient == Some(from));
+        let performed = performed.map(|d| Subject::Performed(d.doc.id));
+        let reports = world.reports.values().filter(|d| d.doc.patient == from);
+        let reports = reports.map(|d| Subject::Report(d.doc.id));
+        let moved: Vec<Subject> = exams.chain(performed).chain(reports).collect();
+        for subject in moved {
+            match subject {
+                Subject::Exam(id) => self.happen_to_exam(id, Happening::ExamMoved { from, to }),
+                Subject::Performed(id) => {
+                    self.happen_to_performed(id, Happening::PpsMoved { from, to });
+                }
+                Subject::Report(id) => {
+                    self.happen_to_report(id, Happening::ReportMoved { from, to });
+                }
+                Subject::Patient(_) => {}
+            }
+        }
+    }
+
+    /// A47: the same patient under a new identifier; if both are known, they were two and are merged.
+    fn change_patient_id(&mut self, record: &Record) -> Result<(), Refusal> {
+        let (main, prior) = survivor_and_prior(record)?;
+        let mut owners = prior.iter().filter_map(|key| self.world.patient_of(key));
+        match (self.world.patient_of(&main), owners.next()) {
+            (None, Some(id)) => {
+                self.update_patient(id, record, vec![]);
+                for key in prior {
+                    self.retire_key(id, key);
+                }
+                Ok(())
+            }
+            _ => self.merge_patients(record),
+        }
+    }
+}
+
+/// The section `patient` without what is no property of the patient.
+fn demographics(patch: &Patch) -> Patch {
+    without(patch, |name, _| name == "merged_ids")
+}
+
+fn no_identifier() -> Refusal {
+    Refusal::new(Reason::FieldMissing, "no local patient identifier")
+        .allowed("an identifier under its authority; a national identifier (INS) does not count")
+        .hint("say which authority is local in the link's patient_authorities")
+}
+
+/// The surviving key and the retired ones of an A40 or A47.
+fn survivor_and_prior(record: &Record) -> Result<(Key, Vec<Key>), Refusal> {
+    let patch = record.section("patient");
+    let main = keys::patient_main(patch).ok_or_else(no_identifier)?;
+    let prior = keys::patient_merged(patch);
+    if prior.is_empty() {
+        return Err(
+            Refusal::new(Reason::FieldMissing, "no prior patient identifier")
+                .allowed("the identifier that is replaced (MRG-1)"),
+        );
+    }
+    if prior.contains(&main) {
+        return Err(Refusal::new(
+            Reason::PatientMergeSelf,
+            "the prior patient identifier is the surviving one",
+        )
+        .allowed("two different identifiers"));
+    }
+    Ok((main, prior))
+}

@@ -1,0 +1,418 @@
+//! Orders, from the sender's side: matching, merging by age, lifecycle.
+
+use super::*;
+use crate::domain::exam::{ExamStatus, Missing};
+use crate::domain::policy::{CancelAfterStart, MissingStudyUid, UnknownOrder};
+use OrderAct::*;
+
+const NW: &str = "patient.id=4711^HOPA patient.name=LEFÈVRE^Zoé patient.sex=F order.placer_number=P1^RIS \
+    order.filler_number=F1^RIS order.accession_number=A1^RIS procedure.id=RP1 procedure.code=IRMCER \
+    procedure.study_instance_uid=1.2.3.1 / step id=S1 modality=MR start=202606020900 station_aes=IRM1";
+const ID: &str = "patient.id=4711^HOPA order.placer_number=P1^RIS";
+
+fn with(base: &str, more: &str) -> String {
+    match base.split_once(" / ") {
+        Some((top, rows)) => format!("{top} {more} / {rows}"),
+        None => format!("{base} {more}"),
+    }
+}
+
+fn placed() -> Day {
+    let mut day = Day::new();
+    day.expect(0, order(Schedule, NW), &["patient.created", "order.placed"]);
+    day
+}
+
+#[test]
+fn an_order_creates_patient_and_exam_and_repeated_it_changes_nothing() {
+    let mut day = placed();
+    let exam = day.exam(KeyKind::Accession, "A1");
+    assert_eq!(exam.status(), ExamStatus::Scheduled);
+    assert_eq!(exam.steps[0].sps_id, "S1");
+    assert_eq!(day.name("4711"), "LEFÈVRE");
+    day.expect(5, order(Schedule, NW), &[]);
+}
+
+#[test]
+fn fields_merge_one_by_one_by_age_and_not_by_arrival() {
+    let mut day = placed();
+    let step = |text: &str| format!("{ID} / step id=S1 {text}");
+    day.expect(
+        30,
+        order(Change, &step("start=202606021030")),
+        &["order.changed"],
+    );
+    // Older than the move, newer than the order: its start is late news, its description is not.
+    day.expect(
+        20,
+        order(Change, &step("start=202606021000 description=IRM")),
+        &["order.changed"],
+    );
+    let fields = &day.exam(KeyKind::Placer, "P1").steps[0].fields;
+    assert_eq!(fields.text("start"), Some("202606021030"));
+    assert_eq!(fields.text("description"), Some("IRM"));
+    // The same value said later makes what lies between late, though nothing changed.
+    day.expect(50, order(Change, &step("start=202606021030")), &[]);
+    day.expect(40, order(Change, &step("start=202606021200")), &[]);
+}
+
+#[test]
+fn empty_quotes_clear_a_field_and_never_a_number() {
+    let mut day = placed();
+    let cleared = with(ID, "order.accession_number= procedure.code=");
+    day.expect(9, order(Change, &cleared), &["order.changed"]);
+    let exam = day.exam(KeyKind::Accession, "A1");
+    assert!(exam.procedure.first("code").is_none());
+    assert_eq!(exam.order.text("accession_number"), Some("A1"));
+}
+
+#[test]
+fn what_the_sender_leaves_out_is_generated_once() {
+    let mut day = Day::new();
+    day.expect(0, order(Schedule, ID), &["patient.created", "order.placed"]);
+    let exam = day.exam(KeyKind::Placer, "P1").clone();
+    let uid = exam.study_uid().expect("generated").to_owned();
+    assert!(uid.starts_with("2.25."));
+    assert_eq!(exam.procedure.text("id").map(str::len), Some(13));
+    assert_eq!(exam.steps[0].sps_id.len(), 13);
+    day.expect(
+        1,
+        order(Change, &with(ID, "procedure.code=X")),
+        &["order.changed"],
+    );
+    assert_eq!(day.exam(KeyKind::Placer, "P1").study_uid(), Some(&*uid));
+    // What the sender states later takes the place of ours, which still finds the exam.
+    let stated = with(
+        ID,
+        "procedure.study_instance_uid=1.2.3.9 procedure.id=RP9 / step id=S9",
+    );
+    day.expect(2, order(Change, &stated), &["order.changed"]);
+    let exam = day.exam(KeyKind::Study, &uid);
+    assert_eq!(exam.study_uid(), Some("1.2.3.9"));
+    assert_eq!((exam.steps.len(), exam.steps[0].sps_id.as_str()), (1, "S9"));
+}
+
+#[test]
+fn a_missing_study_uid_is_refused_where_the_site_says_so() {
+    let mut day = Day::new();
+    day.policy.missing_study_uid = MissingStudyUid::Reject;
+    day.refused(0, order(Schedule, ID), Reason::FieldMissing);
+}
+
+#[test]
+fn numbers_that_contradict_are_refused_and_nothing_is_guessed() {
+    for (text, reason) in [
+        // Two different hits.
+        (
+            "order.placer_number=P1^RIS order.accession_number=A2^RIS",
+            Reason::OrderConflict,
+        ),
+        // A number that contradicts the stored one.
+        (
+            "order.placer_number=P1^RIS order.accession_number=A9^RIS",
+            Reason::OrderConflict,
+        ),
+        (
+            "order.placer_number=P9^RIS order.filler_number=F1^RIS",
+            Reason::OrderConflict,
+        ),
+        (
+            "procedure.id=RP1 order.placer_number=P1^RIS procedure.study_instance_uid=1.2.3.9",
+            Reason::OrderConflict,
+        ),
+        (
+            "procedure.study_instance_uid=1.2.3.1 order.placer_number=P9^RIS",
+            Reason::OrderConflict,
+        ),
+        ("procedure.code=X", Reason::FieldMissing),
+    ] {
+        let mut day = placed();
+        let second = NW
+            .replace("P1", "P2")
+            .replace("F1", "F2")
+            .replace("A1", "A2");
+        let second = second
+            .replace("RP1", "RP2")
+            .replace("1.2.3.1", "1.2.3.2")
+            .replace("S1", "S2");
+        day.expect(1, order(Schedule, &second), &["order.placed"]);
+        day.refused(
+            2,
+            order(Change, &with("patient.id=4711^HOPA", text)),
+            reason,
+        );
+    }
+}
+
+#[test]
+fn the_same_value_under_another_issuer_is_another_number() {
+    let mut day = placed();
+    let other = "patient.id=4712^HOPA order.placer_number=P1^OTHER";
+    day.expect(
+        1,
+        order(Schedule, other),
+        &["patient.created", "order.placed"],
+    );
+    assert_eq!(day.world.exams.len(), 2);
+}
+
+#[test]
+fn another_patients_order_is_refused() {
+    for patient in ["4712^HOPA", "4711^OTHER"] {
+        let mut day = placed();
+        day.expect(
+            1,
+            adt(PatientAct::Admit, "patient.id=4712^HOPA"),
+            &["patient.created"],
+        );
+        let text = NW.replace("4711^HOPA", patient);
+        day.refused(2, order(Change, &text), Reason::PatientConflict);
+        day.refused(2, order(Cancel, &text), Reason::PatientConflict);
+    }
+}
+
+#[test]
+fn one_request_may_own_several_exams() {
+    let mut day = placed();
+    let second = "patient.id=4711^HOPA order.placer_number=P1^RIS order.accession_number=A1^RIS \
+        procedure.id=RP2 procedure.study_instance_uid=1.2.3.2 / step id=S2 modality=CT";
+    day.expect(1, order(Schedule, second), &["order.placed"]);
+    assert_eq!(day.world.exams.len(), 2);
+    day.refused(2, order(Change, ID), Reason::OrderConflict);
+    day.expect(
+        2,
+        order(Change, &with(ID, "procedure.id=RP2 procedure.code=X")),
+        &["order.changed"],
+    );
+    // The whole request is cancelled.
+    day.expect(3, order(Cancel, ID), &["step.status", "step.status"]);
+    assert_eq!(day.steps(KeyKind::Procedure, "RP2"), ["canceled"]);
+}
+
+#[test]
+fn siblings_without_uid_get_uids_of_their_own() {
+    let mut day = Day::new();
+    let commands =
+        ["RP1", "RP2"].map(|rp| order(Schedule, &with(ID, &format!("procedure.id={rp}"))));
+    assert!(day.send(0, &commands).is_ok());
+    let uids: Vec<_> = ["RP1", "RP2"]
+        .map(|rp| {
+            day.exam(KeyKind::Procedure, rp)
+                .study_uid()
+                .map(str::to_owned)
+        })
+        .into();
+    assert_ne!(uids[0], uids[1]);
+}
+
+#[test]
+fn one_bad_order_takes_the_whole_message_back() {
+    let mut day = placed();
+    let fresh = with("patient.id=4799^HOPA", "order.placer_number=P7^RIS");
+    let bad = NW.replace("4711", "4799");
+    let got = day.send(1, &[order(Schedule, &fresh), order(Schedule, &bad)]);
+    assert_eq!(got.map_err(|r| r.reason), Err(Reason::PatientConflict));
+}
+
+#[test]
+fn steps_are_matched_by_id_then_by_position() {
+    for (stored, said, steps) in [
+        (
+            "/ step id=S1 / step id=S2",
+            "/ step id=S2 modality=CT / step id=S1",
+            "S1 S2",
+        ),
+        ("/ step id=S1", "/ step modality=CT", "S1"),
+        ("/ step id=S1", "/ step id=S2", "S1 S2"),
+        (
+            "/ step id=S1 / step id=S2",
+            "/ step id=S1 / step modality=CT",
+            "S1 S2",
+        ),
+        ("/ step modality=CT", "/ step id=S1", "S1"),
+    ] {
+        let mut day = Day::new();
+        let send = |day: &mut Day, minute, rows: &str| {
+            assert!(
+                day.send(minute, &[order(Schedule, &format!("{ID} {rows}"))])
+                    .is_ok()
+            );
+        };
+        send(&mut day, 0, stored);
+        send(&mut day, 1, said);
+        let ids: Vec<&str> = day
+            .exam(KeyKind::Placer, "P1")
+            .steps
+            .iter()
+            .map(|s| &*s.sps_id)
+            .collect();
+        assert_eq!(ids.join(" "), steps, "{stored} then {said}");
+    }
+}
+
+#[test]
+fn a_cancel_before_its_order_leaves_a_tombstone() {
+    for (act, status) in [
+        (Cancel, "canceled"),
+        (CancelRequest, "canceled"),
+        (Discontinue, "discontinued"),
+        (Complete, "completed"),
+    ] {
+        let mut day = Day::new();
+        day.expect(5, order(act, ID), &["patient.created", "order.tombstoned"]);
+        day.expect(6, order(act, ID), &[]);
+        day.expect(0, order(Schedule, NW), &["patient.updated", "order.placed"]);
+        assert_eq!(day.steps(KeyKind::Accession, "A1"), [status], "{act:?}");
+        assert!(day.exam(KeyKind::Accession, "A1").study_uid().is_some());
+    }
+}
+
+#[test]
+fn a_change_before_its_order_creates_the_exam_and_the_late_order_fills_it_in() {
+    let mut day = Day::new();
+    let change = with(ID, "order.priority=stat / step start=202606021000");
+    day.expect(
+        5,
+        order(Change, &change),
+        &["patient.created", "order.placed"],
+    );
+    day.expect(
+        0,
+        order(Schedule, NW),
+        &["patient.updated", "order.changed"],
+    );
+    let exam = day.exam(KeyKind::Accession, "A1");
+    assert_eq!(exam.steps.len(), 1);
+    assert_eq!(exam.steps[0].sps_id, "S1");
+    assert_eq!(exam.steps[0].fields.text("start"), Some("202606021000"));
+    assert_eq!(exam.study_uid(), Some("1.2.3.1"));
+}
+
+#[test]
+fn an_unknown_order_is_refused_where_the_site_says_so() {
+    for act in OrderAct::ALL.into_iter().filter(|a| *a != Schedule) {
+        let mut day = Day::new();
+        day.policy.unknown_order = UnknownOrder::Refuse;
+        day.refused(0, order(act, ID), Reason::OrderUnknown);
+    }
+    let mut day = Day::new();
+    day.refused(
+        0,
+        order(Cancel, "order.placer_number=P1^RIS"),
+        Reason::OrderUnknown,
+    );
+    day.refused(
+        0,
+        order(Schedule, "order.placer_number=P1^RIS"),
+        Reason::FieldMissing,
+    );
+}
+
+#[test]
+fn a_finished_exam_is_never_reopened_by_a_ris() {
+    for (end, status) in [
+        (Cancel, "canceled"),
+        (Discontinue, "discontinued"),
+        (Complete, "completed"),
+    ] {
+        let mut day = placed();
+        day.expect(10, order(end, ID), &["step.status"]);
+        day.expect(20, order(Schedule, NW), &[]);
+        day.expect(21, order(Release, ID), &[]);
+        day.refused(22, order(Hold, ID), Reason::OrderFinal);
+        let further = format!("{ID} / step id=S7");
+        day.refused(23, order(Schedule, &further), Reason::OrderFinal);
+        day.expect(5, order(Schedule, &further), &["order.changed"]);
+        assert_eq!(day.steps(KeyKind::Placer, "P1"), [status, status]);
+    }
+}
+
+#[test]
+fn an_older_act_never_undoes_a_newer_status() {
+    let mut day = placed();
+    day.expect(-5, order(Cancel, ID), &[]);
+    day.expect(30, order(Start, ID), &["step.status"]);
+    day.expect(20, order(Cancel, ID), &[]);
+    day.expect(40, order(Complete, ID), &["step.status"]);
+    day.expect(35, order(Discontinue, ID), &[]);
+    assert_eq!(day.steps(KeyKind::Placer, "P1"), ["completed"]);
+}
+
+#[test]
+fn a_cancel_after_the_start_is_refused_or_flagged_by_policy() {
+    for act in [Cancel, CancelRequest] {
+        let mut day = placed();
+        day.expect(1, order(Start, ID), &["step.status"]);
+        day.refused(2, order(act, ID), Reason::OrderStarted);
+        day.policy.cancel_after_start = CancelAfterStart::Flag;
+        day.expect(3, order(act, ID), &["order.cancel_too_late"]);
+        day.expect(4, order(Discontinue, ID), &["step.status"]);
+        assert_eq!(day.steps(KeyKind::Placer, "P1"), ["discontinued"]);
+    }
+}
+
+#[test]
+fn a_held_order_is_hidden_until_released() {
+    let mut day = placed();
+    day.expect(1, order(Hold, ID), &["order.held"]);
+    day.expect(2, order(Hold, ID), &[]);
+    assert_eq!(day.exam(KeyKind::Placer, "P1").status(), ExamStatus::Held);
+    day.expect(3, order(Release, ID), &["order.held"]);
+    assert_eq!(
+        day.exam(KeyKind::Placer, "P1").status(),
+        ExamStatus::Scheduled
+    );
+}
+
+#[test]
+fn an_act_that_names_steps_touches_these_only() {
+    let mut day = Day::new();
+    let two = format!("{ID} / step id=S1 / step id=S2");
+    day.expect(
+        0,
+        order(Schedule, &two),
+        &["patient.created", "order.placed"],
+    );
+    day.expect(
+        1,
+        order(Cancel, &format!("{ID} / step id=S2")),
+        &["step.status"],
+    );
+    assert_eq!(day.steps(KeyKind::Placer, "P1"), ["scheduled", "canceled"]);
+}
+
+#[test]
+fn a_status_that_a_row_states_is_an_act() {
+    let mut day = placed();
+    let row = |status: &str| format!("{ID} / step id=S1 status={status}");
+    for (minute, status) in [
+        (1, "arrived"),
+        (2, "ready"),
+        (3, "started"),
+        (4, "completed"),
+    ] {
+        day.expect(minute, order(Change, &row(status)), &["step.status"]);
+        assert_eq!(day.steps(KeyKind::Placer, "P1"), [status]);
+    }
+}
+
+#[test]
+fn what_a_worklist_item_lacks_is_listed() {
+    let mut day = Day::new();
+    day.expect(0, order(Schedule, ID), &["patient.created", "order.placed"]);
+    let exam = day.exam(KeyKind::Placer, "P1");
+    let step = exam.steps[0].id;
+    assert_eq!(
+        exam.missing(day.patient("4711")),
+        [
+            Missing::PatientName,
+            Missing::Procedure,
+            Missing::Modality(step),
+            Missing::Start(step),
+            Missing::Station(step)
+        ]
+    );
+    let day = placed();
+    let exam = day.exam(KeyKind::Placer, "P1");
+    assert_eq!(exam.missing(day.patient("4711")), []);
+}
