@@ -97,7 +97,8 @@ fn state_subjects(events: &[Event]) -> BTreeSet<Subject> {
     }
     for event in events {
         match &event.what {
-            Happening::ReportSuperseded { .. }
+            Happening::Confirmed { .. }
+            | Happening::ReportSuperseded { .. }
             | Happening::CancelTooLate {}
             | Happening::OrderMentioned { .. }
             | Happening::ExamPerformed { .. } => {}
@@ -133,6 +134,8 @@ fn state_subjects(events: &[Event]) -> BTreeSet<Subject> {
             | Happening::PpsLinked { .. }
             | Happening::PpsUnlinked { .. }
             | Happening::PpsMismatch {}
+            | Happening::PpsMoved { .. }
+            | Happening::ReportMoved { .. }
             | Happening::ReportReceived { .. } => {
                 wanted.insert(event.subject);
             }
