@@ -139,6 +139,7 @@ pub fn patient() -> Patient {
         ]),
         visit: Fields::default(),
         keys: vec![],
+        aliases: vec![],
     }
 }
 
