@@ -49,6 +49,7 @@ fn patient(id: i64, family: &str) -> Patient {
         merged_into: None,
         fields: fields(&[("name", Value::Name(name))]),
         visit: Fields::default(),
+        aliases: vec![],
         keys: vec![key(KeyKind::Patient, &format!("P{id}"))],
     }
 }
