@@ -7,5 +7,7 @@ pub mod charset;
 pub mod dataset;
 pub mod datatype;
 pub mod dictionary;
+pub mod dimse;
+pub mod pdata;
 pub mod read;
 pub mod write;
