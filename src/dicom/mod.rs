@@ -3,6 +3,7 @@
 //! Pure codecs ([`dictionary`], [`dataset`], [`charset`], [`read`], [`write`](mod@write)) below; sockets
 //! ([`association`], [`scp`], [`scu`]) above them. What the services mean is not known here: a [`scp::Services`] is given.
 
+pub mod association;
 pub mod charset;
 pub mod dataset;
 pub mod datatype;
@@ -10,4 +11,6 @@ pub mod dictionary;
 pub mod dimse;
 pub mod pdata;
 pub mod read;
+pub mod scp;
+pub mod scu;
 pub mod write;

@@ -78,7 +78,7 @@ pub(super) fn clean(text: &str, multi_line: bool) -> String {
 }
 
 /// True if the text is a dotted object identifier.
-pub(super) fn is_uid(text: &str) -> bool {
+pub(crate) fn is_uid(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
         && text.contains('.')

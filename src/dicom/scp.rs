@@ -1,0 +1,424 @@
+//! The DICOM server: accepts associations, dispatches C-ECHO, C-FIND on Modality Worklist and N-CREATE / N-SET on MPPS to the
+//! [`Services`] it is given.
+//!
+//! Rules upheld: a limit on associations is told to the peer (2/3/2) and nobody queues; a response is one write; malformed PDUs are
+//! answered with A-ABORT; a success status leaves only after the service has returned; a running operation is finished on shutdown.
+
+mod session;
+
+use super::association::{
+    self, Broken, Connection, abort, abort_reason, negotiate, over_limit, refused,
+};
+use super::charset::Charset;
+use super::dataset::{DataSet, Tag};
+use super::read::Syntax;
+use dicom_ul::pdu::{
+    AbortRQServiceProviderReason, AssociationRJ, AssociationRJServiceUserReason, AssociationRQ, Pdu,
+};
+use session::Session;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// A boxed future, as the methods of [`Services`] return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Who is at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Calling AE title, blanks trimmed, control characters replaced; not verified.
+    pub calling_ae: String,
+    /// Called AE title.
+    pub called_ae: String,
+    /// Network address.
+    pub addr: SocketAddr,
+}
+
+/// The data set of an N-CREATE or N-SET.
+#[derive(Debug, Clone)]
+pub struct Body {
+    /// As received, for the journal and for forwarding.
+    pub bytes: Vec<u8>,
+    /// The transfer syntax of `bytes`.
+    pub syntax: Syntax,
+    /// The same, read.
+    pub data: DataSet,
+}
+
+/// The answer to a C-FIND. Items are taken one by one between sends.
+pub struct FindAnswer {
+    /// The matches.
+    pub items: Box<dyn Iterator<Item = DataSet> + Send>,
+    /// The repertoire that the device demands, if it does.
+    pub charset: Option<Charset>,
+    /// Some keys of the query are not supported for matching: FF01 instead of FF00.
+    pub warning: bool,
+    /// There were more matches than are sent: the final status is A700 with this comment.
+    pub truncated: Option<String>,
+}
+
+/// A service's refusal, as it goes into the response.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DimseFailure {
+    /// Status (0000,0900), see [`super::dimse::status`].
+    pub status: u16,
+    /// Error Comment (0000,0902); cut at 64 characters. No patient data.
+    pub comment: String,
+    /// Error ID (0000,0903).
+    pub error_id: Option<u16>,
+    /// Offending elements: (0000,0901) of a C-FIND, Attribute Identifier List (0000,1005) of an N-service.
+    pub offending: Vec<Tag>,
+}
+
+/// What the server is for.
+pub trait Services: Send + Sync + 'static {
+    /// Whether this peer may associate; if not it is rejected as calling AE not recognized (1/1/3).
+    fn admits(&self, _peer: &Peer) -> bool {
+        true
+    }
+
+    /// The repertoire of 8-bit text that this peer sends without Specific Character Set.
+    fn fallback_charset(&self, _peer: &Peer) -> Option<Charset> {
+        None
+    }
+
+    /// C-FIND on Modality Worklist. Dropped when the peer cancels or goes away.
+    fn find<'a>(
+        &'a self,
+        peer: &'a Peer,
+        query: DataSet,
+    ) -> BoxFuture<'a, Result<FindAnswer, DimseFailure>>;
+
+    /// N-CREATE of an MPPS; gives its SOP Instance UID, a new one where the peer left it to us. Never dropped half-way while the
+    /// server runs.
+    fn create<'a>(
+        &'a self,
+        peer: &'a Peer,
+        uid: Option<String>,
+        body: Body,
+    ) -> BoxFuture<'a, Result<String, DimseFailure>>;
+
+    /// N-SET of an MPPS.
+    fn set<'a>(
+        &'a self,
+        peer: &'a Peer,
+        uid: String,
+        body: Body,
+    ) -> BoxFuture<'a, Result<(), DimseFailure>>;
+}
+
+/// How the server behaves.
+#[derive(Debug, Clone)]
+pub struct ScpSettings {
+    /// Our AE title.
+    pub ae_title: String,
+    /// Reject other called AE titles (1/1/7); else any is taken.
+    pub strict_called: bool,
+    /// Associations at a time; more are rejected with 2/3/2.
+    pub max_associations: usize,
+    /// Time for the A-ASSOCIATE-RQ to come, for a write to be taken, and for a peer to close after the end.
+    pub artim: Duration,
+    /// Time without a PDU after which an association is aborted.
+    pub idle: Duration,
+    /// Maximum PDU length that we announce.
+    pub max_pdu: u32,
+    /// Longest data set of a request, bytes.
+    pub max_data_set: usize,
+    /// Time that running operations get when the server stops.
+    pub drain: Duration,
+}
+
+impl Default for ScpSettings {
+    fn default() -> Self {
+        Self {
+            ae_title: "RELAIS".to_owned(),
+            strict_called: false,
+            max_associations: 100,
+            artim: Duration::from_secs(30),
+            idle: Duration::from_secs(120),
+            max_pdu: 16_384,
+            max_data_set: 1 << 20,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Connections over the limit that are told so at a time; further ones are closed at once.
+const MAX_REFUSALS: usize = 64;
+/// How long we wait for a peer to close after our last PDU.
+const LINGER: Duration = Duration::from_secs(2);
+
+struct Shared {
+    settings: ScpSettings,
+    services: Arc<dyn Services>,
+    stop: CancellationToken,
+}
+
+/// Serves until `stop`, then lets running operations finish for the drain time. Errors of a connection end that connection only.
+pub async fn serve(
+    listener: TcpListener,
+    settings: ScpSettings,
+    services: Arc<dyn Services>,
+    stop: CancellationToken,
+) {
+    let drain = settings.drain;
+    let permits = Arc::new(Semaphore::new(settings.max_associations));
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
+    let shared = Arc::new(Shared {
+        settings,
+        services,
+        stop: stop.clone(),
+    });
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => report(ended),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, addr)) => {
+                    // Without it each response waits for a delayed acknowledgement of the last.
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%addr, %error, "connection lost before it began");
+                        continue;
+                    }
+                    let (permit, full) = match Arc::clone(&permits).try_acquire_owned() {
+                        Ok(permit) => (Ok(permit), false),
+                        Err(_) => (Arc::clone(&refusals).try_acquire_owned(), true),
+                    };
+                    if let Ok(permit) = permit {
+                        tasks.spawn(connection(stream, addr, Arc::clone(&shared), permit, full));
+                    } else {
+                        count_end("dropped");
+                    }
+                }
+                Err(error) => {
+                    // Mostly file descriptors: running associations give some back.
+                    tracing::warn!(%error, "failed to accept a DICOM connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    let all = async {
+        while let Some(ended) = tasks.join_next().await {
+            report(ended)
+        }
+    };
+    if timeout(drain, all).await.is_err() {
+        tracing::warn!(
+            open = tasks.len(),
+            "DICOM associations cut off at the end of the drain time"
+        );
+    }
+    tasks.shutdown().await;
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a DICOM association ended by a bug");
+    }
+}
+
+/// Keeps the gauge of open associations right, also when a task is cut off.
+struct Open;
+
+impl Open {
+    fn new() -> Self {
+        metrics::gauge!("relais_dicom_associations").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics::gauge!("relais_dicom_associations").decrement(1.0);
+    }
+}
+
+fn count_end(end: &'static str) {
+    metrics::counter!("relais_dicom_associations_total", "end" => end).increment(1);
+}
+
+/// One connection from its first byte to its last.
+async fn connection<S>(
+    stream: S,
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    _permit: OwnedSemaphorePermit,
+    full: bool,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut conn = Connection::new(stream);
+    let artim = shared.settings.artim;
+    let first = tokio::select! {
+        () = shared.stop.cancelled() => return,
+        first = timeout(artim, conn.next()) => first,
+    };
+    let last = match first {
+        // ARTIM expired: nothing to say to a peer that never spoke.
+        Err(_) => return count_end("no_request"),
+        Ok(Err(broken)) => {
+            tracing::debug!(%addr, %broken, "no DICOM association");
+            match abort_reason(&broken) {
+                Some(reason) => abort(reason),
+                None => return count_end("no_request"),
+            }
+        }
+        Ok(Ok(kind)) => {
+            let request = association::request(&conn);
+            conn.done();
+            match request {
+                Some(rq) => {
+                    let end = associate(&mut conn, &rq, addr, &shared, full).await;
+                    match end {
+                        Some(pdu) => pdu,
+                        None => return,
+                    }
+                }
+                None if kind == association::pdu_type::ASSOCIATE_RQ => {
+                    abort(AbortRQServiceProviderReason::InvalidPduParameter)
+                }
+                None => abort(AbortRQServiceProviderReason::UnexpectedPdu),
+            }
+        }
+    };
+    if matches!(last, Pdu::AbortRQ { .. }) {
+        count_end("aborted_by_us");
+    }
+    let _ = timeout(artim, conn.send(&last)).await;
+    let linger = if shared.stop.is_cancelled() {
+        LINGER / 10
+    } else {
+        LINGER
+    };
+    let _ = timeout(linger, conn.close()).await;
+}
+
+/// Negotiates and serves. Gives the PDU with which to end the connection, if there is one to be sent.
+async fn associate<S>(
+    conn: &mut Connection<S>,
+    rq: &AssociationRQ,
+    addr: SocketAddr,
+    shared: &Shared,
+    full: bool,
+) -> Option<Pdu>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let peer = Peer {
+        calling_ae: title(&rq.calling_ae_title),
+        called_ae: title(&rq.called_ae_title),
+        addr,
+    };
+    let accepted = match admit(rq, &peer, shared, full) {
+        Ok(accepted) => accepted,
+        Err(rj) => {
+            count_end("rejected");
+            tracing::info!(calling = peer.calling_ae, called = peer.called_ae, %addr, reason = %rj.source, "DICOM association rejected");
+            return Some(Pdu::AssociationRJ(rj));
+        }
+    };
+    let artim = shared.settings.artim;
+    if !matches!(
+        timeout(artim, conn.send(&accepted.answer)).await,
+        Ok(Ok(()))
+    ) {
+        count_end("lost");
+        return None;
+    }
+    let _open = Open::new();
+    tracing::debug!(calling = peer.calling_ae, %addr, "DICOM association accepted");
+    let end = Session::new(conn, peer, accepted, shared).run().await;
+    count_end(end.name());
+    end.last_pdu()
+}
+
+fn admit(
+    rq: &AssociationRQ,
+    peer: &Peer,
+    shared: &Shared,
+    full: bool,
+) -> Result<association::Accepted, AssociationRJ> {
+    if full {
+        return Err(over_limit());
+    }
+    let settings = &shared.settings;
+    if settings.strict_called && peer.called_ae != settings.ae_title {
+        return Err(refused(
+            AssociationRJServiceUserReason::CalledAETitleNotRecognized,
+        ));
+    }
+    if peer.calling_ae.is_empty() || !shared.services.admits(peer) {
+        return Err(refused(
+            AssociationRJServiceUserReason::CallingAETitleNotRecognized,
+        ));
+    }
+    negotiate(rq, settings.max_pdu)
+}
+
+/// An AE title that is safe to log and to compare.
+fn title(text: &str) -> String {
+    text.trim_matches([' ', '\0'])
+        .chars()
+        .map(|c| if c.is_control() || c == '\\' { '?' } else { c })
+        .collect()
+}
+
+/// How an association ended.
+#[derive(Debug)]
+enum End {
+    /// The peer asked for release.
+    Released,
+    /// The peer aborted.
+    Aborted,
+    /// The connection broke.
+    Lost,
+    /// Nothing came for the idle time, or a write was not taken.
+    Idle,
+    /// We are stopping.
+    Stopped,
+    /// The peer broke the protocol.
+    Violation(AbortRQServiceProviderReason),
+}
+
+impl End {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Aborted => "aborted_by_peer",
+            Self::Lost => "lost",
+            Self::Idle => "idle",
+            Self::Stopped => "stopped",
+            Self::Violation(_) => "violation",
+        }
+    }
+
+    fn last_pdu(self) -> Option<Pdu> {
+        use AbortRQServiceProviderReason::ReasonNotSpecified;
+        match self {
+            Self::Released => Some(Pdu::ReleaseRP),
+            Self::Aborted | Self::Lost => None,
+            Self::Idle | Self::Stopped => Some(abort(ReasonNotSpecified)),
+            Self::Violation(reason) => Some(abort(reason)),
+        }
+    }
+}
+
+impl From<Broken> for End {
+    fn from(broken: Broken) -> Self {
+        abort_reason(&broken).map_or(Self::Lost, Self::Violation)
+    }
+}

@@ -1,0 +1,431 @@
+//! One established association: messages in, responses out.
+
+use super::{Body, DimseFailure, End, FindAnswer, Peer, Shared};
+use crate::dicom::association::{Accepted, Connection, Context, is_data, pdu_type};
+use crate::dicom::charset::{Charset, fit};
+use crate::dicom::dataset::DataSet;
+use crate::dicom::datatype::is_uid;
+use crate::dicom::dictionary::name_of;
+use crate::dicom::dimse::{Command, field, sop_class, status};
+use crate::dicom::pdata::{Message, Reassembler, fragment, pdvs};
+use crate::dicom::read::{Limits, ReadError, read};
+use crate::dicom::write::write_into;
+use dicom_ul::pdu::AbortRQServiceProviderReason as Reason;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+/// Requests that may wait while one runs; asynchronous operation is not negotiated, so one is already more than allowed.
+const MAX_WAITING: usize = 4;
+/// Responses are gathered up to this many bytes before they are written.
+const WRITE_AT: usize = 32 * 1024;
+
+pub(super) struct Session<'a, S> {
+    conn: &'a mut Connection<S>,
+    peer: Peer,
+    contexts: BTreeMap<u8, Context>,
+    peer_max_pdu: u32,
+    shared: &'a Shared,
+    fallback: Option<Charset>,
+    reassembler: Reassembler,
+    waiting: VecDeque<Message>,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
+    pub fn new(
+        conn: &'a mut Connection<S>,
+        peer: Peer,
+        accepted: Accepted,
+        shared: &'a Shared,
+    ) -> Self {
+        Self {
+            fallback: shared.services.fallback_charset(&peer),
+            conn,
+            peer,
+            contexts: accepted.contexts,
+            peer_max_pdu: accepted.peer_max_pdu,
+            shared,
+            reassembler: Reassembler::new(shared.settings.max_data_set),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Serves messages until the association ends.
+    pub async fn run(mut self) -> End {
+        let end = loop {
+            match self.message().await {
+                Ok(message) => {
+                    if let Err(end) = self.dispatch(message).await {
+                        break end;
+                    }
+                }
+                Err(end) => break end,
+            }
+        };
+        tracing::debug!(
+            calling = self.peer.calling_ae,
+            end = end.name(),
+            "DICOM association ended"
+        );
+        end
+    }
+
+    /// Waits for the next request.
+    async fn message(&mut self) -> Result<Message, End> {
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                return Ok(message);
+            }
+            let idle = self.reassembler.is_idle();
+            let kind = tokio::select! {
+                biased;
+                () = self.shared.stop.cancelled(), if idle => return Err(End::Stopped),
+                kind = timeout(self.shared.settings.idle, self.conn.next()) => kind.map_err(|_| End::Idle)??,
+            };
+            self.take(kind)?;
+        }
+    }
+
+    /// Takes the PDU at the front of the connection.
+    fn take(&mut self, kind: u8) -> Result<(), End> {
+        let taken = match kind {
+            kind if is_data(kind) => self.take_data(),
+            pdu_type::RELEASE_RQ => Err(End::Released),
+            pdu_type::ABORT => Err(End::Aborted),
+            _ => Err(End::Violation(Reason::UnexpectedPdu)),
+        };
+        self.conn.done();
+        taken
+    }
+
+    fn take_data(&mut self) -> Result<(), End> {
+        for pdv in pdvs(self.conn.body()) {
+            let message = pdv.and_then(|pdv| self.reassembler.push(pdv));
+            match message {
+                Ok(Some(message)) if self.waiting.len() < MAX_WAITING => {
+                    self.waiting.push_back(message);
+                }
+                Ok(Some(_)) => return Err(End::Violation(Reason::UnexpectedPdu)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::info!(calling = self.peer.calling_ae, %error, "DICOM association aborted");
+                    return Err(End::Violation(Reason::InvalidPduParameter));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn dispatch(&mut self, message: Message) -> Result<(), End> {
+        let Some(context) = self.contexts.get(&message.context).copied() else {
+            return Err(End::Violation(Reason::InvalidPduParameter));
+        };
+        let command = &message.command;
+        if command.is_response() {
+            return Err(End::Violation(Reason::UnexpectedPdu));
+        }
+        match (context.class, command.field) {
+            // Too late: the operation is over.
+            (_, field::C_CANCEL_RQ) => Ok(()),
+            // Scanners ping on whatever context they have.
+            (_, field::C_ECHO_RQ) => {
+                self.respond(message.context, command.response(status::SUCCESS))
+                    .await
+            }
+            (class, _) if command.class().is_none_or(|c| c != class) => {
+                let (code, comment) = match command.field {
+                    field::C_FIND_RQ => (
+                        status::SOP_CLASS_NOT_SUPPORTED,
+                        "SOP class is not the context's",
+                    ),
+                    _ => (status::NO_SUCH_SOP_CLASS, "SOP class is not the context's"),
+                };
+                self.refuse(&message, failure(code, comment)).await
+            }
+            (sop_class::MODALITY_WORKLIST_FIND, field::C_FIND_RQ) => {
+                self.find(message, context).await
+            }
+            (sop_class::MODALITY_PERFORMED_PROCEDURE_STEP, field::N_CREATE_RQ) => {
+                self.create(message, context).await
+            }
+            (sop_class::MODALITY_PERFORMED_PROCEDURE_STEP, field::N_SET_RQ) => {
+                self.set(message, context).await
+            }
+            _ => {
+                let why = failure(
+                    status::UNRECOGNIZED_OPERATION,
+                    "operation not supported for this SOP class",
+                );
+                self.refuse(&message, why).await
+            }
+        }
+    }
+
+    async fn find(&mut self, message: Message, context: Context) -> Result<(), End> {
+        let query = match self.read(&message, context) {
+            Ok(query) => query,
+            Err(error) => {
+                let why = unreadable(status::UNABLE_TO_PROCESS_KEY, "identifier", &error);
+                return self.refuse(&message, why).await;
+            }
+        };
+        let services = Arc::clone(&self.shared.services);
+        let peer = self.peer.clone();
+        let id = message.command.message_id;
+        let Some(answer) = self
+            .unless_cancelled(id, services.find(&peer, query))
+            .await?
+        else {
+            return self
+                .finish_find(&message, Vec::new(), status::CANCEL, None)
+                .await;
+        };
+        match answer {
+            Ok(answer) => self.send_matches(&message, context, answer).await,
+            Err(why) => self.refuse(&message, why).await,
+        }
+    }
+
+    /// Runs an operation and listens meanwhile: `None` if the peer cancelled it.
+    async fn unless_cancelled<T>(
+        &mut self,
+        id: Option<u16>,
+        operation: impl Future<Output = T>,
+    ) -> Result<Option<T>, End> {
+        let mut operation = std::pin::pin!(operation);
+        loop {
+            let kind = tokio::select! {
+                biased;
+                done = &mut operation => return Ok(Some(done)),
+                kind = self.conn.next() => kind?,
+            };
+            self.take(kind)?;
+            if self.is_cancelled(id) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// True if a C-CANCEL for the running operation waits; it is taken out.
+    fn is_cancelled(&mut self, id: Option<u16>) -> bool {
+        let before = self.waiting.len();
+        self.waiting
+            .retain(|m| m.command.field != field::C_CANCEL_RQ || m.command.responded_to != id);
+        self.waiting.len() < before
+    }
+
+    async fn send_matches(
+        &mut self,
+        message: &Message,
+        context: Context,
+        answer: FindAnswer,
+    ) -> Result<(), End> {
+        let mut pending = message.command.response(if answer.warning {
+            status::PENDING_WARNING
+        } else {
+            status::PENDING
+        });
+        pending.has_data = true;
+        let pending = pending.write();
+        let (mut out, mut data) = (Vec::with_capacity(4096), Vec::with_capacity(1024));
+        for item in answer.items {
+            while let Some(kind) = self.conn.next_now().await? {
+                self.take(kind)?;
+            }
+            if self.is_cancelled(message.command.message_id) {
+                return self.finish_find(message, out, status::CANCEL, None).await;
+            }
+            let fitted = fit(&item, answer.charset);
+            if !fitted.changed.is_empty() {
+                let keywords: Vec<_> = fitted.changed.iter().map(|t| name_of(*t)).collect();
+                tracing::debug!(
+                    calling = self.peer.calling_ae,
+                    ?keywords,
+                    "text transliterated for the device"
+                );
+            }
+            data.clear();
+            if let Err(error) = write_into(&mut data, &fitted.data, context.syntax, fitted.charset)
+            {
+                tracing::error!(calling = self.peer.calling_ae, %error, "worklist item left out: it cannot be written");
+                continue;
+            }
+            fragment(
+                &mut out,
+                message.context,
+                &pending,
+                Some(&data),
+                self.peer_max_pdu,
+            );
+            if out.len() >= WRITE_AT {
+                self.write(&out).await?;
+                out.clear();
+            }
+        }
+        let code = match answer.truncated {
+            Some(_) => status::OUT_OF_RESOURCES,
+            None => status::SUCCESS,
+        };
+        self.finish_find(message, out, code, answer.truncated).await
+    }
+
+    /// The final response, in one write with the matches before it.
+    async fn finish_find(
+        &mut self,
+        message: &Message,
+        mut out: Vec<u8>,
+        code: u16,
+        comment: Option<String>,
+    ) -> Result<(), End> {
+        let mut last = message.command.response(code);
+        last.comment = comment;
+        count(message, code);
+        fragment(
+            &mut out,
+            message.context,
+            &last.write(),
+            None,
+            self.peer_max_pdu,
+        );
+        self.write(&out).await
+    }
+
+    async fn create(&mut self, message: Message, context: Context) -> Result<(), End> {
+        let uid = message.command.affected_instance.clone();
+        if uid.as_deref().is_some_and(|uid| !is_uid(uid)) {
+            return self.refuse(&message, bad_uid()).await;
+        }
+        let body = match self.body(&message, context) {
+            Ok(body) => body,
+            Err(why) => return self.refuse(&message, why).await,
+        };
+        let created = self.shared.services.create(&self.peer, uid, body).await;
+        match created {
+            Ok(uid) => {
+                let mut response = message.command.response(status::SUCCESS);
+                response.affected_instance = Some(uid);
+                self.respond(message.context, response).await
+            }
+            Err(why) => self.refuse(&message, why).await,
+        }
+    }
+
+    async fn set(&mut self, message: Message, context: Context) -> Result<(), End> {
+        let uid = match message.command.instance() {
+            Some(uid) if is_uid(uid) => uid.to_owned(),
+            _ => return self.refuse(&message, bad_uid()).await,
+        };
+        let body = match self.body(&message, context) {
+            Ok(body) => body,
+            Err(why) => return self.refuse(&message, why).await,
+        };
+        let set = self.shared.services.set(&self.peer, uid, body).await;
+        match set {
+            Ok(()) => {
+                let response = message.command.response(status::SUCCESS);
+                self.respond(message.context, response).await
+            }
+            Err(why) => self.refuse(&message, why).await,
+        }
+    }
+
+    fn read(&self, message: &Message, context: Context) -> Result<DataSet, ReadError> {
+        let limits = Limits {
+            bytes: self.shared.settings.max_data_set,
+            ..Limits::default()
+        };
+        let data = read(&message.data, context.syntax, limits, self.fallback)?;
+        for warning in data.warnings() {
+            tracing::debug!(
+                calling = self.peer.calling_ae,
+                keyword = name_of(warning.tag),
+                what = warning.what,
+                "odd data set"
+            );
+        }
+        Ok(data)
+    }
+
+    fn body(&self, message: &Message, context: Context) -> Result<Body, DimseFailure> {
+        let data = self
+            .read(message, context)
+            .map_err(|e| unreadable(status::PROCESSING_FAILURE, "data set", &e))?;
+        Ok(Body {
+            bytes: message.data.clone(),
+            syntax: context.syntax,
+            data,
+        })
+    }
+
+    async fn refuse(&mut self, message: &Message, why: DimseFailure) -> Result<(), End> {
+        tracing::info!(
+            calling = self.peer.calling_ae,
+            service = field::name(message.command.field),
+            status = format_args!("{:#06X}", why.status),
+            comment = why.comment,
+            "DIMSE request refused"
+        );
+        let mut response = message.command.response(why.status);
+        response.comment = (!why.comment.is_empty()).then_some(why.comment);
+        response.error_id = why.error_id;
+        if message.command.field == field::C_FIND_RQ {
+            response.offending = why.offending;
+        } else {
+            response.attributes = why.offending;
+        }
+        self.respond(message.context, response).await
+    }
+
+    async fn respond(&mut self, context: u8, response: Command) -> Result<(), End> {
+        let code = response.status.unwrap_or_default();
+        metrics::counter!("relais_dimse_requests_total", "service" => field::name(response.field), "status" => format!("{code:04X}"))
+            .increment(1);
+        let mut out = Vec::with_capacity(256);
+        fragment(
+            &mut out,
+            context,
+            &response.write(),
+            None,
+            self.peer_max_pdu,
+        );
+        self.write(&out).await
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), End> {
+        match timeout(self.shared.settings.artim, self.conn.write(bytes)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Lost),
+        }
+    }
+}
+
+fn count(message: &Message, code: u16) {
+    metrics::counter!("relais_dimse_requests_total", "service" => field::name(message.command.field), "status" => format!("{code:04X}"))
+        .increment(1);
+}
+
+fn failure(status: u16, comment: &str) -> DimseFailure {
+    DimseFailure {
+        status,
+        comment: comment.to_owned(),
+        ..DimseFailure::default()
+    }
+}
+
+fn bad_uid() -> DimseFailure {
+    failure(
+        status::INVALID_SOP_INSTANCE,
+        "SOP Instance UID missing or not a UID",
+    )
+}
+
+fn unreadable(status: u16, what: &str, error: &ReadError) -> DimseFailure {
+    let mut why = failure(
+        status,
+        &format!("{what} unreadable at byte {}: {}", error.offset, error.what),
+    );
+    why.offending = error.tag.into_iter().collect();
+    why
+}
