@@ -76,6 +76,10 @@ pub trait Handler: Send + Sync + 'static {
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
 
+/// How long to wait after a connection that could not be accepted, doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
 /// Serves a listening socket until `stop` is cancelled; returns when all connections have ended or `drain` has passed.
 pub async fn serve(
     listener: TcpListener,
@@ -86,7 +90,7 @@ pub async fn serve(
     let permits = Arc::new(Semaphore::new(settings.max_connections));
     let settings = Arc::new(settings);
     let mut connections = JoinSet::new();
-    let mut pause = Duration::from_millis(10);
+    let mut pause = FIRST_PAUSE;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -103,35 +107,40 @@ pub async fn serve(
                 // Out of file descriptors, mostly: waiting lets connections end.
                 warn!(%error, "mllp connection not accepted");
                 tokio::select! { () = stop.cancelled() => break, () = sleep(pause) => {} }
-                pause = (pause * 2).min(Duration::from_secs(1));
+                pause = (pause * 2).min(LAST_PAUSE);
                 continue;
             }
         };
-        pause = Duration::from_millis(10);
+        pause = FIRST_PAUSE;
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
             counter!("relais_mllp_connections_refused_total").increment(1);
             warn!(%peer, limit = settings.max_connections, "mllp connection refused: limit reached");
             continue;
         };
-        // Answers are small and awaited: without this each may wait 40 ms for the peer's delayed TCP acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%peer, %error, "TCP_NODELAY not set");
-        }
         let (settings, handler, stop) = (Arc::clone(&settings), Arc::clone(&handler), stop.clone());
         connections.spawn(async move {
             let _permit = permit;
             let _open = Open::new();
+            // Answers are small and awaited: without this each may wait 40 ms for the peer's delayed TCP acknowledgement.
+            if let Err(error) = stream.set_nodelay(true) {
+                debug!(%peer, %error, "TCP_NODELAY not set");
+            }
             let ended = connection(stream, peer, &settings, handler.as_ref(), &stop).await;
             (peer, ended)
         });
     }
     drop(listener);
-    let drained = async {
+    drain(connections, settings.drain).await;
+}
+
+/// Lets connections finish the message in hand for `time`, then cuts them off.
+async fn drain(mut connections: JoinSet<(SocketAddr, Result<(), Ended>)>, time: Duration) {
+    let finished = async {
         while let Some(ended) = connections.join_next().await {
             report(ended);
         }
     };
-    if timeout(settings.drain, drained).await.is_err() {
+    if timeout(time, finished).await.is_err() {
         warn!("mllp connections did not finish in time and are cut off");
     }
     connections.shutdown().await;

@@ -4,18 +4,19 @@
 //! read ([`super::view`]). So every span is a span of the bytes as received, and what nobody reads costs nothing.
 //! Nothing is lost in silence: a line that is no segment refuses the message and is named.
 
+mod index;
+#[cfg(test)]
+mod tests;
+
 use super::{
     charset::Charset,
     view::{Field, Segment},
 };
 use crate::domain::reason::{Hl7Place, Place, Reason, Refusal};
+use index::{Index, SegmentAt, Warnings};
 use std::{borrow::Cow, sync::Arc};
 
-/// The most segments of one message.
-pub const MAX_SEGMENTS: usize = 10_000;
-
-/// The most warnings that one message keeps.
-const MAX_WARNINGS: usize = 20;
+pub use index::MAX_SEGMENTS;
 
 /// The delimiters of a message (v2.5.1 2.5.4): ASCII punctuation, all different.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,15 +94,6 @@ pub struct Reading {
     pub contradiction: Contradiction,
 }
 
-/// Where a segment lies.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SegmentAt {
-    pub id: [u8; 3],
-    pub occurrence: u16,
-    pub start: u32,
-    pub end: u32,
-}
-
 /// A message: raw bytes and the index of its segments. Cheap to clone by `Arc`.
 #[derive(Debug, Clone)]
 pub struct Message {
@@ -109,7 +101,7 @@ pub struct Message {
     separators: Separators,
     charset: Charset,
     segments: Vec<SegmentAt>,
-    warnings: Vec<String>,
+    warnings: Warnings,
 }
 
 /// The routing fields of MSH, decoded.
@@ -150,14 +142,13 @@ impl Message {
     /// `message.unparsable` naming the line, `charset.unknown` at MSH-18, `charset.undecodable` with the byte offset,
     /// `charset.contradicted`.
     pub fn parse(raw: Arc<[u8]>, reading: &Reading) -> Result<Self, Refusal> {
-        let mut warnings = Vec::new();
-        let (separators, segments) = index(&raw, &mut warnings)?;
+        let found = Index::of(&raw)?;
         let mut message = Self {
             raw,
-            separators,
+            separators: found.separators,
             charset: Charset::Ascii,
-            segments,
-            warnings,
+            segments: found.segments,
+            warnings: found.warnings,
         };
         message.charset = message.decide_charset(reading)?;
         Ok(message)
@@ -175,7 +166,7 @@ impl Message {
 
     /// What was tolerated; for the journal and the operator, without content of the message.
     pub fn warnings(&self) -> &[String] {
-        &self.warnings
+        self.warnings.all()
     }
 
     /// The delimiters.
@@ -246,7 +237,7 @@ impl Message {
                     Charset::Windows1252,
                     "no character set is declared; windows-1252",
                 )?;
-                self.warn("MSH-18 is empty and the bytes are not UTF-8: read as windows-1252; set the link's charset");
+                self.warnings.push("MSH-18 is empty and the bytes are not UTF-8: read as windows-1252; set the link's charset");
                 Ok(Charset::Windows1252)
             }
         }
@@ -287,7 +278,8 @@ impl Message {
                     .hint("correct MSH-18 at the sender, or let the link believe the bytes"));
             }
             self.check_bytes(really, who)?;
-            self.warn(&format!("{found}: read as {}", really.name()));
+            self.warnings
+                .push(format!("{found}: read as {}", really.name()));
             return Ok(really);
         }
         self.check_bytes(charset, who)?;
@@ -317,10 +309,6 @@ impl Message {
         .at(self.place_of(at))
         .allowed(format!("{who} {}", charset.name()))
         .hint("correct MSH-18 or the bytes at the sender"))
-    }
-
-    fn warn(&mut self, text: &str) {
-        push_warning(&mut self.warnings, text.to_owned());
     }
 
     fn msh(&self, field: u16) -> Place {
@@ -354,12 +342,6 @@ impl Message {
     }
 }
 
-fn push_warning(warnings: &mut Vec<String>, text: String) {
-    if warnings.len() < MAX_WARNINGS {
-        warnings.push(text);
-    }
-}
-
 /// What may be shown of a word that a sender wrote: 20 characters, nothing that is not printable ASCII.
 fn printable(text: &str) -> String {
     text.chars()
@@ -372,153 +354,6 @@ fn printable(text: &str) -> String {
             }
         })
         .collect()
-}
-
-fn unparsable(line: usize, found: &str, allowed: &str) -> Refusal {
-    Refusal::new(Reason::MessageUnparsable, format!("line {line} {found}")).allowed(allowed)
-}
-
-/// Splits the bytes into segments. Lines end with CR, LF or CRLF.
-fn index(raw: &[u8], warnings: &mut Vec<String>) -> Result<(Separators, Vec<SegmentAt>), Refusal> {
-    let too_long = |_| Refusal::new(Reason::Limit, "a message of more than 4 GiB");
-    u32::try_from(raw.len()).map_err(too_long)?;
-    let mut start = 0;
-    if raw.starts_with(b"\xEF\xBB\xBF") {
-        push_warning(
-            warnings,
-            "a byte order mark before MSH was ignored".to_owned(),
-        );
-        start = 3;
-    }
-    let mut separators = None;
-    let mut segments: Vec<SegmentAt> = Vec::new();
-    let mut line_number = 0;
-    // With CR as the terminator, a bare LF may be a line break inside a text.
-    let mut by_cr = false;
-    let mut after_bare_lf = false;
-    while start < raw.len() {
-        line_number += 1;
-        let rest = raw.get(start..).unwrap_or_default();
-        let length = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
-        let ended_by_cr = rest.get(length) == Some(&b'\r');
-        let crlf = ended_by_cr && rest.get(length + 1) == Some(&b'\n');
-        let line = rest.get(..length).unwrap_or_default();
-        let blanks = line
-            .iter()
-            .take_while(|b| matches!(b, b' ' | b'\t'))
-            .count();
-        let text = line.get(blanks..).unwrap_or_default();
-        let continues = std::mem::replace(&mut after_bare_lf, by_cr && !ended_by_cr);
-        let at = start + blanks;
-        start += length + 1 + usize::from(crlf);
-        if text.is_empty() {
-            push_warning(warnings, format!("line {line_number} is blank"));
-            continue;
-        }
-        let Some(separators) = separators else {
-            separators = Some(header(line_number, text)?);
-            by_cr = ended_by_cr;
-            segments.push(segment_at(&segments, *b"MSH", at, text.len()));
-            if blanks > 0 {
-                push_warning(warnings, "blanks before MSH were ignored".to_owned());
-            }
-            continue;
-        };
-        match segment_id(text, separators) {
-            Some(id) if id == *b"MSH" => {
-                return Err(unparsable(
-                    line_number,
-                    "begins a second message",
-                    "one message in a frame, or a batch",
-                ));
-            }
-            Some(_) if segments.len() >= MAX_SEGMENTS => {
-                let allowed = format!("{MAX_SEGMENTS} segments");
-                return Err(unparsable(line_number, "is one segment too many", &allowed));
-            }
-            Some(id) => {
-                if blanks > 0 {
-                    push_warning(
-                        warnings,
-                        format!("blanks before the segment in line {line_number}"),
-                    );
-                }
-                segments.push(segment_at(&segments, id, at, text.len()));
-            }
-            None if continues => {
-                push_warning(
-                    warnings,
-                    format!(
-                        "line {line_number} continues the text before it: a bare line feed in a field"
-                    ),
-                );
-                if let Some(last) = segments.last_mut() {
-                    last.end = offset(at + text.len());
-                }
-            }
-            None => {
-                return Err(unparsable(
-                    line_number,
-                    "is no segment",
-                    "three characters, a letter and two letters or digits, then the field separator",
-                )
-                .hint("line breaks inside a value are sent as \\.br\\"));
-            }
-        }
-    }
-    match separators {
-        Some(separators) => Ok((separators, segments)),
-        None => Err(
-            Refusal::new(Reason::MessageUnparsable, "nothing but blanks")
-                .allowed("a message that begins with MSH"),
-        ),
-    }
-}
-
-fn header(line: usize, text: &[u8]) -> Result<Separators, Refusal> {
-    if !text.starts_with(b"MSH") {
-        return Err(unparsable(line, "is not MSH", "MSH as the first segment"));
-    }
-    Separators::of_header(text).ok_or_else(|| {
-        unparsable(
-            line,
-            "has no usable delimiters in MSH-1 and MSH-2",
-            "one and four (v2.7: five) different ASCII punctuation characters, as in MSH|^~\\&|",
-        )
-        .at(Place::Hl7(Hl7Place {
-            segment: "MSH".to_owned(),
-            occurrence: 1,
-            field: 2,
-            ..Hl7Place::default()
-        }))
-    })
-}
-
-/// The id of a line that is a segment: `[A-Z][A-Z0-9]{2}`, then the field separator or nothing but blanks.
-fn segment_id(line: &[u8], separators: Separators) -> Option<[u8; 3]> {
-    let (&id, rest) = line.split_first_chunk::<3>()?;
-    let [first, others @ ..] = id;
-    let named = first.is_ascii_uppercase()
-        && others
-            .iter()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    let ended = rest.first() == Some(&separators.field) || rest.iter().all(|&b| b == b' ');
-    (named && ended).then_some(id)
-}
-
-fn segment_at(before: &[SegmentAt], id: [u8; 3], start: usize, length: usize) -> SegmentAt {
-    let last = before.iter().rev().find(|s| s.id == id);
-    SegmentAt {
-        id,
-        occurrence: last.map_or(1, |s| s.occurrence.saturating_add(1)),
-        start: offset(start),
-        end: offset(start + length),
-    }
-}
-
-/// Offsets fit 32 bits: [`index`] refused longer messages.
-fn offset(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// Fuzz target: parses any bytes and walks everything that was found.
@@ -540,6 +375,3 @@ pub fn fuzz_hl7_message(data: &[u8]) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,6 @@ pub mod batch;
 pub mod build;
 pub mod charset;
 pub mod datatype;
-pub mod document;
 pub mod escape;
 pub mod listener;
 pub mod message;

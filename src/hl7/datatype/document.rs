@@ -3,7 +3,7 @@
 //! ED is `source^type^subtype^encoding^data`. Senders also put bare Base64 into the first component, leave the encoding out, or
 //! send plain text with delimiters in it; all three are read. The media type comes from the bytes where they are unmistakable.
 
-use super::datatype::{BadValue, Composite, DataType};
+use super::{BadValue, DataType, composite::Composite};
 use crate::domain::value::Document;
 use base64::{
     Engine,
@@ -21,7 +21,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Reads a document from an ED, or from a text that is a document itself.
-pub(super) fn read(c: Composite<'_>, as_: DataType) -> Result<Option<Document>, BadValue> {
+pub fn read(c: Composite<'_>, as_: DataType) -> Result<Option<Document>, BadValue> {
     if as_ == DataType::Rp {
         return Err(BadValue::new(
             "a reference pointer (RP)",
