@@ -1,5 +1,8 @@
 //! A RIS, a scanner and a Mon-espace-santé-style FHIR endpoint as real network peers, for the demo and the tests.
 
 pub mod department;
+pub mod morning;
+pub mod outcome;
 pub mod pdf;
 pub mod ris;
+pub mod scanner;
