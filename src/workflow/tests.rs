@@ -1,1 +1,381 @@
+//! The door, over real stores: what is answered, what is stored, what a resend leaves behind.
 
+use super::*;
+use crate::domain::command::{OrderAct, PatientAct};
+use crate::domain::ids::{Key, KeyKind};
+use crate::domain::testing::{adt, create, order, set};
+use crate::domain::time::{Instant, Role};
+use crate::publish::plan::TargetKind;
+use crate::store::testing::{Fresh, sqlite, stores};
+use crate::store::{LeaveOut, Narrow};
+use proptest::prelude::*;
+use sha2::{Digest, Sha256};
+
+/// 2026-06-02T08:00:00Z.
+const NOW: Instant = Instant(1_780_387_200_000_000);
+
+/// The door of a test, with a clock that stands still.
+struct Door {
+    workflow: Workflow,
+    store: Store,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Door {
+    fn open(store: &Store) -> Self {
+        Self::with(store, 0, 64)
+    }
+
+    fn with(store: &Store, node: u16, group: usize) -> Self {
+        let target = TargetPlan {
+            name: "mes".to_owned(),
+            kind: TargetKind::Fhir,
+        };
+        let mut settings = Settings::new("1.2.250.1.999.1", TimeZone::UTC, vec![target]);
+        settings.group = group;
+        let stop = CancellationToken::new();
+        let clock = Clock::manual(NOW);
+        let minter = Minter::new(clock.clone(), node);
+        let (workflow, task) =
+            Workflow::start(store.clone(), settings, clock, minter, stop.clone());
+        Self {
+            workflow,
+            store: store.clone(),
+            stop,
+            task,
+        }
+    }
+
+    /// All units at once, so that they wait together; outcomes in their order.
+    async fn burst(&self, units: Vec<Unit>) -> Vec<Outcome> {
+        let mut replies = vec![];
+        for unit in units {
+            let (reply, outcome) = oneshot::channel();
+            self.workflow.queue.send(Waiting { unit, reply }).await.unwrap();
+            replies.push(outcome);
+        }
+        let mut outcomes = vec![];
+        for reply in replies {
+            outcomes.push(reply.await.unwrap());
+        }
+        outcomes
+    }
+
+    async fn close(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+fn unit(n: i64, command: Command) -> Unit {
+    let body: Arc<[u8]> = format!("MSH|{n}|{command:?}").into_bytes().into();
+    let at = Instant(NOW.0 + n);
+    Unit {
+        journal: JournalEntry {
+            id: JournalId(n),
+            received: at,
+            port: "mllp".to_owned(),
+            link: "ris".to_owned(),
+            peer: "127.0.0.1".to_owned(),
+            kind: "ORM^O01".to_owned(),
+            control_id: format!("M{n}"),
+            hash: Sha256::digest(&body).into(),
+            charset: "UTF-8".to_owned(),
+            zone: "UTC".to_owned(),
+            mapping_rev: "r1".to_owned(),
+        },
+        as_of: AsOf {
+            at,
+            role: Role::Order,
+            journal: JournalId(n),
+        },
+        body,
+        decision: Ok(vec![command]),
+        zone: TimeZone::UTC,
+        policy: Policy::default(),
+        ack: Some(format!("MSA|AA|M{n}").into_bytes()),
+        warnings: vec![],
+        detect_resend: true,
+    }
+}
+
+/// The same message as it comes a second time: another journal row, the same bytes.
+fn again(unit: &Unit, n: i64) -> Unit {
+    let mut unit = unit.clone();
+    unit.journal.id = JournalId(n);
+    unit.as_of.journal = JournalId(n);
+    unit
+}
+
+fn new_order(n: i64, patient: &str, family: &str, start: &str) -> Unit {
+    let text = format!(
+        "patient.id={patient}^HOPA patient.name={family}^Zoé order.placer_number=P{n}^HIS order.filler_number=F{n}^RIS \
+         order.accession_number=A{n}^RIS / step modality=CT start={start} station_aes=CT2"
+    );
+    unit(n, order(OrderAct::Schedule, &text))
+}
+
+fn is_applied(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Applied { .. })
+}
+
+/// A morning: admissions, orders, a move, a cancel, an exam performed, a name corrected, a merge, a refusal.
+fn morning() -> Vec<Unit> {
+    let mut units = vec![];
+    let mut say = |command: Command| units.push(unit(units.len() as i64 + 1, command));
+    say(adt(PatientAct::Admit, "patient.id=1^HOPA patient.name=MARTIN^Zoé patient.sex=F"));
+    for n in 1..=4 {
+        let text = format!(
+            "patient.id={}^HOPA order.placer_number=P{n}^HIS order.accession_number=A{n}^RIS / step id=S{n} modality=CT \
+             start=20260602090{n} station_aes=CT2",
+            n % 2 + 1
+        );
+        say(order(OrderAct::Schedule, &text));
+    }
+    say(order(
+        OrderAct::Change,
+        "patient.id=2^HOPA order.placer_number=P1^HIS / step id=S1 start=202606021000",
+    ));
+    say(order(OrderAct::Cancel, "patient.id=1^HOPA order.placer_number=P2^HIS"));
+    say(create(
+        "1.2.3.1",
+        "performed_step.status=in_progress performed_step.patient_id=2^HOPA / link accession_number=A3^RIS step_id=S3",
+    ));
+    say(set("1.2.3.1", "performed_step.status=completed / series uid=1.2.3.9 // instance uid=1.2.3.10"));
+    say(adt(PatientAct::Update, "patient.id=2^HOPA patient.name=DURAND^Anne"));
+    say(adt(PatientAct::Merge, "patient.id=1^HOPA patient.merged_ids=2^HOPA"));
+    units
+}
+
+#[tokio::test]
+async fn an_order_is_stored_and_on_the_worklist_when_it_is_answered() {
+    for Fresh { store, .. } in &stores().await {
+        let door = Door::open(store);
+        let mut woken = door.workflow.committed();
+        let outcome = door.workflow.execute(new_order(1, "4711", "MARTIN", "202606020900")).await;
+        let Outcome::Applied { events, .. } = &outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(events.iter().any(|(name, exam)| *name == "order.placed" && exam.is_some()));
+        assert!(woken.has_changed().unwrap());
+        let narrow = Narrow {
+            stations: vec!["CT2".to_owned()],
+            ..Narrow::default()
+        };
+        let found = store.worklist_candidates(&narrow, None, 10).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].patient.fields.text("name"), Some("MARTIN"));
+        let journal = store.journal(JournalId(1)).await.unwrap().unwrap();
+        assert_eq!((journal.outcome.as_str(), journal.body.is_some()), ("applied", true));
+        assert_eq!(store.events_of_journal(JournalId(1)).await.unwrap().len(), events.len());
+        let outbox = store.outbox(&crate::store::OutboxFilter::default(), 10).await.unwrap();
+        assert!(!outbox.is_empty());
+        woken.mark_unchanged();
+        door.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_resend_is_answered_with_the_same_bytes_and_changes_nothing() {
+    for Fresh { store, .. } in &stores().await {
+        let door = Door::open(store);
+        let first = new_order(1, "4711", "MARTIN", "202606020900");
+        // The resend waits in the same batch as its original, and comes again later.
+        let outcomes = door.burst(vec![first.clone(), again(&first, 2)]).await;
+        let repeated = Outcome::Repeated {
+            ack: b"MSA|AA|M1".to_vec(),
+        };
+        assert!(is_applied(&outcomes[0]));
+        assert_eq!(outcomes[1], repeated);
+        let dump = store.dump(&LeaveOut::EVIDENCE).await.unwrap();
+        assert_eq!(door.workflow.execute(again(&first, 3)).await, repeated);
+        assert_eq!(store.dump(&LeaveOut::EVIDENCE).await.unwrap(), dump);
+        let journal = store.journal(JournalId(3)).await.unwrap().unwrap();
+        assert_eq!((journal.outcome.as_str(), journal.cause), ("repeated", Some(JournalId(1))));
+
+        // The same control id with other content is another message.
+        let mut other = again(&new_order(9, "4711", "MARTIN", "202606020900"), 4);
+        other.journal.control_id = "M1".to_owned();
+        let Outcome::Applied { warnings, .. } = door.workflow.execute(other).await else {
+            panic!("applied")
+        };
+        assert_eq!(warnings.len(), 1);
+        // Without recognition the domain decides: nothing differs, nothing happens.
+        let unrecognised = Unit {
+            detect_resend: false,
+            ..again(&first, 5)
+        };
+        assert!(is_applied(&door.workflow.execute(unrecognised).await));
+        door.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_message_is_journalled_tried_again_and_costs_its_neighbours_nothing() {
+    for Fresh { store, .. } in &stores().await {
+        let door = Door::open(store);
+        let bad = Unit {
+            decision: Err(Refusal::new(Reason::FieldMissing, "no patient identifier")),
+            ..unit(2, order(OrderAct::Schedule, ""))
+        };
+        let units = vec![
+            new_order(1, "1", "MARTIN", "202606020900"),
+            bad.clone(),
+            new_order(3, "2", "DURAND", "202606020900"),
+        ];
+        let outcomes = door.burst(units).await;
+        assert!(is_applied(&outcomes[0]) && is_applied(&outcomes[2]));
+        assert!(matches!(&outcomes[1], Outcome::Refused(r) if r.reason == Reason::FieldMissing));
+        let journal = store.journal(JournalId(2)).await.unwrap().unwrap();
+        assert_eq!(journal.reason.as_deref(), Some("field.missing"));
+        let mended = Unit {
+            decision: new_order(2, "3", "PETIT", "202606020900").decision,
+            ..again(&bad, 4)
+        };
+        assert!(is_applied(&door.workflow.execute(mended).await));
+        door.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_corrected_name_reaches_the_open_worklist_rows() {
+    for Fresh { store, .. } in &stores().await {
+        let door = Door::open(store);
+        for n in 1..=2 {
+            door.workflow.execute(new_order(n, "4711", "MARTIN", "202606020900")).await;
+        }
+        let text = "patient.id=4711^HOPA patient.name=ÉLUARD^Zoé";
+        let mut correction = unit(3, adt(PatientAct::Update, text));
+        correction.as_of.role = Role::Adt;
+        assert!(is_applied(&door.workflow.execute(correction).await));
+        let narrow = Narrow {
+            name_prefix_fold: Some("ELUARD".to_owned()),
+            ..Narrow::default()
+        };
+        assert_eq!(store.worklist_candidates(&narrow, None, 10).await.unwrap().len(), 2);
+        let dump = store.dump(&LeaveOut::NOTHING).await.unwrap();
+        store.rebuild_worklist(&TimeZone::UTC).await.unwrap();
+        assert_eq!(store.dump(&LeaveOut::NOTHING).await.unwrap(), dump);
+        door.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_stored_is_refused_alone() {
+    let Fresh { store, .. } = &sqlite().await;
+    let door = Door::open(store);
+    // Two rows of one id: the batch is refused by the database, then each unit stands for itself.
+    let twin = again(&new_order(2, "2", "DURAND", "202606020900"), 1);
+    let units = vec![
+        new_order(1, "1", "MARTIN", "202606020900"),
+        twin,
+        new_order(3, "3", "PETIT", "202606020900"),
+    ];
+    let outcomes = door.burst(units).await;
+    assert!(is_applied(&outcomes[0]) && is_applied(&outcomes[2]), "{outcomes:?}");
+    assert!(matches!(&outcomes[1], Outcome::Refused(r) if r.reason == Reason::Internal));
+    door.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_keeps_nothing_and_says_so() {
+    let Fresh { store, .. } = &sqlite().await;
+    let door = Door::open(store);
+    store.close().await;
+    let outcome = door.workflow.execute(new_order(1, "1", "MARTIN", "202606020900")).await;
+    assert_eq!(outcome, Outcome::Away(Reason::StorageAway));
+    door.close().await;
+}
+
+#[tokio::test]
+async fn what_waits_at_the_stop_is_committed_and_later_units_stay_with_their_sender() {
+    let Fresh { store, .. } = &sqlite().await;
+    let door = Door::open(store);
+    let (reply, outcome) = oneshot::channel();
+    let unit = new_order(1, "1", "MARTIN", "202606020900");
+    door.workflow.queue.send(Waiting { unit, reply }).await.unwrap();
+    door.stop.cancel();
+    assert!(is_applied(&outcome.await.unwrap()));
+    let workflow = door.workflow.clone();
+    door.close().await;
+    let late = workflow.execute(new_order(2, "1", "MARTIN", "202606020900")).await;
+    assert_eq!(late, Outcome::Away(Reason::StorageAway));
+}
+
+#[tokio::test]
+async fn two_nodes_on_one_store_place_an_order_once() {
+    for Fresh { store, .. } in &stores().await {
+        let (a, b) = (Door::with(store, 1, 64), Door::with(store, 2, 64));
+        // Both nodes get all orders, each under ids of its own.
+        let orders = |offset: i64| -> Vec<Unit> {
+            (1..=20)
+                .map(|n| {
+                    let order = new_order(n, &format!("{}", n % 3), "MARTIN", "202606020900");
+                    let mut order = again(&order, offset + n);
+                    order.detect_resend = false;
+                    order
+                })
+                .collect()
+        };
+        let (of_a, of_b) = tokio::join!(a.burst(orders(0)), b.burst(orders(100)));
+        assert!(of_a.iter().chain(&of_b).all(is_applied), "{of_a:?} {of_b:?}");
+        for n in 1..=20 {
+            let key = Key {
+                kind: KeyKind::Placer,
+                issuer: "HIS".to_owned(),
+                value: format!("P{n}"),
+            };
+            assert_eq!(store.exam_ids(&key).await.unwrap().len(), 1, "P{n}");
+        }
+        a.close().await;
+        b.close().await;
+    }
+}
+
+/// What a store holds after a morning in groups of at most `group`, twice if `twice`.
+async fn after_the_morning(group: usize, twice: bool, units: &[Unit]) -> String {
+    /// Ids of outbox rows are minted when a batch is flushed, so they depend on the grouping; nothing but attempts refers to them.
+    const LEAVE_OUT: LeaveOut = LeaveOut {
+        tables: LeaveOut::EVIDENCE.tables,
+        columns: &["outbox.lease_token", "outbox.leased_until", "outbox.id"],
+    };
+    let Fresh { store, .. } = &sqlite().await;
+    let door = Door::with(store, 0, group);
+    door.burst(units.to_vec()).await;
+    if twice {
+        let resends = units.iter().map(|u| again(u, u.journal.id.0 + 1000)).collect();
+        door.burst(resends).await;
+    }
+    let dump = door.store.dump(&LEAVE_OUT).await.unwrap();
+    door.close().await;
+    dump
+}
+
+#[tokio::test]
+async fn a_group_of_n_leaves_what_n_groups_of_one_leave_and_a_second_morning_leaves_nothing() {
+    let units = morning();
+    let alone = after_the_morning(1, false, &units).await;
+    assert!(alone.lines().count() > 30, "{alone}");
+    assert_eq!(after_the_morning(64, false, &units).await, alone);
+    assert_eq!(after_the_morning(3, true, &units).await, alone);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn grouping_never_shows(order in Just((0..11).collect::<Vec<usize>>()).prop_shuffle(), group in 2_usize..12) {
+        let all = morning();
+        let units: Vec<Unit> = order
+            .iter()
+            .enumerate()
+            .map(|(n, i)| again(&all[*i], n as i64 + 1))
+            .collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (alone, grouped) = runtime.block_on(async {
+            (after_the_morning(1, false, &units).await, after_the_morning(group, true, &units).await)
+        });
+        prop_assert_eq!(alone, grouped);
+    }
+}
