@@ -70,6 +70,15 @@ impl Minter {
         }
     }
 
+    /// A minter of the same node with a sequence of its own, for rows whose ids nothing else names.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self {
+            last: Arc::new(AtomicI64::new(self.last.load(Ordering::SeqCst))),
+            ..self.clone()
+        }
+    }
+
     /// Mints only above `id` from now on (the largest one stored, at start).
     pub fn advance_past(&self, id: i64) {
         self.last.fetch_max(id, Ordering::SeqCst);

@@ -27,7 +27,7 @@ pub mod reports;
 pub mod steps;
 pub mod study_uid;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod time;
 pub mod transitions;
 pub mod value;

@@ -255,7 +255,7 @@ fn queue(writer: &Writer, events: &[&[Event]]) -> Vec<Queue> {
             Entry::Vacant(place) => {
                 place.insert(rows.len());
                 rows.push(Queue {
-                    id: writer.minter.mint(),
+                    id: writer.outbox_ids.mint(),
                     target: intent.target,
                     subject: intent.subject,
                     seq: intent.seq,

@@ -2,7 +2,7 @@
 
 use crate::domain::command::Command;
 use crate::domain::ids::{ExamId, Key, KeyKind, PatientId, PerformedId};
-use crate::domain::world::{Doc, Wants, World};
+use crate::domain::world::{Wants, World};
 use crate::store::{StoreError, Txn};
 use std::collections::BTreeSet;
 
@@ -10,10 +10,7 @@ use std::collections::BTreeSet;
 pub(super) fn wants<'c>(commands: impl Iterator<Item = &'c Command>) -> Wants {
     let mut all = Wants::default();
     for command in commands {
-        let wants = Wants::of(command);
-        all.keys.extend(wants.keys);
-        all.performed.extend(wants.performed);
-        all.exams_of.extend(wants.exams_of);
+        all.add(Wants::of(command));
     }
     all
 }
@@ -51,18 +48,18 @@ pub(super) async fn load(txn: &Txn, wants: &Wants) -> Result<World, StoreError> 
     for report in txn.reports_by_key(&reports).await? {
         want_exams.extend(&report.doc.exams);
         want_patients.insert(report.doc.patient);
-        add_report(&mut world, report);
+        world.insert_report(report.doc, report.stored);
     }
     let uids: Vec<&str> = wants.performed.iter().map(String::as_str).collect();
     for step in txn.performed_by_uid(&uids).await? {
         want_exams.extend(step.doc.links.iter().map(|l| l.exam));
         want_patients.extend(step.doc.patient);
-        add_performed(&mut world, step);
+        world.insert_performed(step.doc, step.stored);
     }
     everything_of(txn, wants, &mut world, &mut want_patients).await?;
     exams_with_company(txn, &mut world, want_exams, &mut want_patients).await?;
     patients_and_survivors(txn, &mut world, want_patients).await?;
-    // The rows know best who owns a key: a document that was merged away may still list it.
+    // The rows are the truth about who owns a key.
     world.patient_keys.extend(patient_rows);
     for (key, exam) in exam_rows {
         world.exam_keys.entry(key).or_default().insert(exam);
@@ -100,13 +97,13 @@ async fn everything_of(
             .map(|p| p.doc.id),
     );
     for exam in txn.exams_of_patients(&whole).await? {
-        add_exam(world, exam);
+        world.insert_exam(exam.doc, exam.stored);
     }
     for step in txn.performed_of_patients(&whole).await? {
-        add_performed(world, step);
+        world.insert_performed(step.doc, step.stored);
     }
     for report in txn.reports_of_patients(&whole).await? {
-        add_report(world, report);
+        world.insert_report(report.doc, report.stored);
     }
     Ok(())
 }
@@ -124,7 +121,7 @@ async fn exams_with_company(
         want_exams.retain(|id| !world.exams.contains_key(id));
         let ids: Vec<ExamId> = want_exams.iter().copied().collect();
         for exam in txn.exams(&ids).await? {
-            add_exam(world, exam);
+            world.insert_exam(exam.doc, exam.stored);
         }
         let steps: BTreeSet<PerformedId> = world
             .exams
@@ -134,7 +131,7 @@ async fn exams_with_company(
             .collect();
         let steps: Vec<PerformedId> = steps.into_iter().collect();
         for step in txn.performed(&steps).await? {
-            add_performed(world, step);
+            world.insert_performed(step.doc, step.stored);
         }
         want_exams = world
             .performed
@@ -164,43 +161,8 @@ async fn patients_and_survivors(
         let ids: Vec<PatientId> = wanted.iter().copied().collect();
         for patient in txn.patients(&ids).await? {
             wanted.extend(patient.doc.merged_into);
-            for key in &patient.doc.keys {
-                let owner = world
-                    .patient_keys
-                    .entry(key.clone())
-                    .or_insert(patient.doc.id);
-                if patient.doc.merged_into.is_none() {
-                    *owner = patient.doc.id;
-                }
-            }
-            world.patients.insert(patient.doc.id, patient);
+            world.insert_patient(patient.doc, patient.stored);
         }
     }
     Ok(())
-}
-
-/// Adds an exam with its keys, as loaded.
-fn add_exam(world: &mut World, exam: Doc<crate::domain::exam::Exam>) {
-    for key in &exam.doc.keys {
-        world
-            .exam_keys
-            .entry(key.clone())
-            .or_default()
-            .insert(exam.doc.id);
-    }
-    world.exams.insert(exam.doc.id, exam);
-}
-
-fn add_performed(world: &mut World, step: Doc<crate::domain::performed::PerformedStep>) {
-    world
-        .performed_uids
-        .insert(step.doc.uid.clone(), step.doc.id);
-    world.performed.insert(step.doc.id, step);
-}
-
-fn add_report(world: &mut World, report: Doc<crate::domain::report::Report>) {
-    world
-        .report_keys
-        .insert(report.doc.key.clone(), report.doc.id);
-    world.reports.insert(report.doc.id, report);
 }

@@ -131,6 +131,7 @@ impl Workflow {
             store,
             settings,
             clock,
+            outbox_ids: minter.sibling(),
             minter,
             commits,
         };
@@ -160,6 +161,8 @@ pub(crate) struct Writer {
     settings: Settings,
     clock: Clock,
     minter: Minter,
+    /// A sequence of its own: how messages fall into batches then never shows in the ids of the record.
+    outbox_ids: Minter,
     commits: watch::Sender<u64>,
 }
 

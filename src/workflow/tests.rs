@@ -52,7 +52,11 @@ impl Door {
         let mut replies = vec![];
         for unit in units {
             let (reply, outcome) = oneshot::channel();
-            self.workflow.queue.send(Waiting { unit, reply }).await.unwrap();
+            self.workflow
+                .queue
+                .send(Waiting { unit, reply })
+                .await
+                .unwrap();
             replies.push(outcome);
         }
         let mut outcomes = vec![];
@@ -124,7 +128,10 @@ fn is_applied(outcome: &Outcome) -> bool {
 fn morning() -> Vec<Unit> {
     let mut units = vec![];
     let mut say = |command: Command| units.push(unit(units.len() as i64 + 1, command));
-    say(adt(PatientAct::Admit, "patient.id=1^HOPA patient.name=MARTIN^Zoé patient.sex=F"));
+    say(adt(
+        PatientAct::Admit,
+        "patient.id=1^HOPA patient.name=MARTIN^Zoé patient.sex=F",
+    ));
     for n in 1..=4 {
         let text = format!(
             "patient.id={}^HOPA order.placer_number=P{n}^HIS order.accession_number=A{n}^RIS / step id=S{n} modality=CT \
@@ -137,14 +144,26 @@ fn morning() -> Vec<Unit> {
         OrderAct::Change,
         "patient.id=2^HOPA order.placer_number=P1^HIS / step id=S1 start=202606021000",
     ));
-    say(order(OrderAct::Cancel, "patient.id=1^HOPA order.placer_number=P2^HIS"));
+    say(order(
+        OrderAct::Cancel,
+        "patient.id=1^HOPA order.placer_number=P2^HIS",
+    ));
     say(create(
         "1.2.3.1",
         "performed_step.status=in_progress performed_step.patient_id=2^HOPA / link accession_number=A3^RIS step_id=S3",
     ));
-    say(set("1.2.3.1", "performed_step.status=completed / series uid=1.2.3.9 // instance uid=1.2.3.10"));
-    say(adt(PatientAct::Update, "patient.id=2^HOPA patient.name=DURAND^Anne"));
-    say(adt(PatientAct::Merge, "patient.id=1^HOPA patient.merged_ids=2^HOPA"));
+    say(set(
+        "1.2.3.1",
+        "performed_step.status=completed / series uid=1.2.3.9 // instance uid=1.2.3.10",
+    ));
+    say(adt(
+        PatientAct::Update,
+        "patient.id=2^HOPA patient.name=DURAND^Anne",
+    ));
+    say(adt(
+        PatientAct::Merge,
+        "patient.id=1^HOPA patient.merged_ids=2^HOPA",
+    ));
     units
 }
 
@@ -153,11 +172,18 @@ async fn an_order_is_stored_and_on_the_worklist_when_it_is_answered() {
     for Fresh { store, .. } in &stores().await {
         let door = Door::open(store);
         let mut woken = door.workflow.committed();
-        let outcome = door.workflow.execute(new_order(1, "4711", "MARTIN", "202606020900")).await;
+        let outcome = door
+            .workflow
+            .execute(new_order(1, "4711", "MARTIN", "202606020900"))
+            .await;
         let Outcome::Applied { events, .. } = &outcome else {
             panic!("{outcome:?}")
         };
-        assert!(events.iter().any(|(name, exam)| *name == "order.placed" && exam.is_some()));
+        assert!(
+            events
+                .iter()
+                .any(|(name, exam)| *name == "order.placed" && exam.is_some())
+        );
         assert!(woken.has_changed().unwrap());
         let narrow = Narrow {
             stations: vec!["CT2".to_owned()],
@@ -167,9 +193,18 @@ async fn an_order_is_stored_and_on_the_worklist_when_it_is_answered() {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].patient.fields.text("name"), Some("MARTIN"));
         let journal = store.journal(JournalId(1)).await.unwrap().unwrap();
-        assert_eq!((journal.outcome.as_str(), journal.body.is_some()), ("applied", true));
-        assert_eq!(store.events_of_journal(JournalId(1)).await.unwrap().len(), events.len());
-        let outbox = store.outbox(&crate::store::OutboxFilter::default(), 10).await.unwrap();
+        assert_eq!(
+            (journal.outcome.as_str(), journal.body.is_some()),
+            ("applied", true)
+        );
+        assert_eq!(
+            store.events_of_journal(JournalId(1)).await.unwrap().len(),
+            events.len()
+        );
+        let outbox = store
+            .outbox(&crate::store::OutboxFilter::default(), 10)
+            .await
+            .unwrap();
         assert!(!outbox.is_empty());
         woken.mark_unchanged();
         door.close().await;
@@ -192,7 +227,10 @@ async fn a_resend_is_answered_with_the_same_bytes_and_changes_nothing() {
         assert_eq!(door.workflow.execute(again(&first, 3)).await, repeated);
         assert_eq!(store.dump(&LeaveOut::EVIDENCE).await.unwrap(), dump);
         let journal = store.journal(JournalId(3)).await.unwrap().unwrap();
-        assert_eq!((journal.outcome.as_str(), journal.cause), ("repeated", Some(JournalId(1))));
+        assert_eq!(
+            (journal.outcome.as_str(), journal.cause),
+            ("repeated", Some(JournalId(1)))
+        );
 
         // The same control id with other content is another message.
         let mut other = again(&new_order(9, "4711", "MARTIN", "202606020900"), 4);
@@ -243,7 +281,9 @@ async fn a_corrected_name_reaches_the_open_worklist_rows() {
     for Fresh { store, .. } in &stores().await {
         let door = Door::open(store);
         for n in 1..=2 {
-            door.workflow.execute(new_order(n, "4711", "MARTIN", "202606020900")).await;
+            door.workflow
+                .execute(new_order(n, "4711", "MARTIN", "202606020900"))
+                .await;
         }
         let text = "patient.id=4711^HOPA patient.name=ÉLUARD^Zoé";
         let mut correction = unit(3, adt(PatientAct::Update, text));
@@ -253,7 +293,14 @@ async fn a_corrected_name_reaches_the_open_worklist_rows() {
             name_prefix_fold: Some("ELUARD".to_owned()),
             ..Narrow::default()
         };
-        assert_eq!(store.worklist_candidates(&narrow, None, 10).await.unwrap().len(), 2);
+        assert_eq!(
+            store
+                .worklist_candidates(&narrow, None, 10)
+                .await
+                .unwrap()
+                .len(),
+            2
+        );
         let dump = store.dump(&LeaveOut::NOTHING).await.unwrap();
         store.rebuild_worklist(&TimeZone::UTC).await.unwrap();
         assert_eq!(store.dump(&LeaveOut::NOTHING).await.unwrap(), dump);
@@ -273,7 +320,10 @@ async fn a_message_that_cannot_be_stored_is_refused_alone() {
         new_order(3, "3", "PETIT", "202606020900"),
     ];
     let outcomes = door.burst(units).await;
-    assert!(is_applied(&outcomes[0]) && is_applied(&outcomes[2]), "{outcomes:?}");
+    assert!(
+        is_applied(&outcomes[0]) && is_applied(&outcomes[2]),
+        "{outcomes:?}"
+    );
     assert!(matches!(&outcomes[1], Outcome::Refused(r) if r.reason == Reason::Internal));
     door.close().await;
 }
@@ -283,7 +333,10 @@ async fn a_store_that_is_away_keeps_nothing_and_says_so() {
     let Fresh { store, .. } = &sqlite().await;
     let door = Door::open(store);
     store.close().await;
-    let outcome = door.workflow.execute(new_order(1, "1", "MARTIN", "202606020900")).await;
+    let outcome = door
+        .workflow
+        .execute(new_order(1, "1", "MARTIN", "202606020900"))
+        .await;
     assert_eq!(outcome, Outcome::Away(Reason::StorageAway));
     door.close().await;
 }
@@ -294,12 +347,18 @@ async fn what_waits_at_the_stop_is_committed_and_later_units_stay_with_their_sen
     let door = Door::open(store);
     let (reply, outcome) = oneshot::channel();
     let unit = new_order(1, "1", "MARTIN", "202606020900");
-    door.workflow.queue.send(Waiting { unit, reply }).await.unwrap();
+    door.workflow
+        .queue
+        .send(Waiting { unit, reply })
+        .await
+        .unwrap();
     door.stop.cancel();
     assert!(is_applied(&outcome.await.unwrap()));
     let workflow = door.workflow.clone();
     door.close().await;
-    let late = workflow.execute(new_order(2, "1", "MARTIN", "202606020900")).await;
+    let late = workflow
+        .execute(new_order(2, "1", "MARTIN", "202606020900"))
+        .await;
     assert_eq!(late, Outcome::Away(Reason::StorageAway));
 }
 
@@ -319,7 +378,10 @@ async fn two_nodes_on_one_store_place_an_order_once() {
                 .collect()
         };
         let (of_a, of_b) = tokio::join!(a.burst(orders(0)), b.burst(orders(100)));
-        assert!(of_a.iter().chain(&of_b).all(is_applied), "{of_a:?} {of_b:?}");
+        assert!(
+            of_a.iter().chain(&of_b).all(is_applied),
+            "{of_a:?} {of_b:?}"
+        );
         for n in 1..=20 {
             let key = Key {
                 kind: KeyKind::Placer,
@@ -335,16 +397,27 @@ async fn two_nodes_on_one_store_place_an_order_once() {
 
 /// What a store holds after a morning in groups of at most `group`, twice if `twice`.
 async fn after_the_morning(group: usize, twice: bool, units: &[Unit]) -> String {
-    /// Ids of outbox rows are minted when a batch is flushed, so they depend on the grouping; nothing but attempts refers to them.
+    /// A batch saves a document and queues a row once, however many of its messages change it.
     const LEAVE_OUT: LeaveOut = LeaveOut {
         tables: LeaveOut::EVIDENCE.tables,
-        columns: &["outbox.lease_token", "outbox.leased_until", "outbox.id"],
+        columns: &[
+            "outbox.lease_token",
+            "outbox.leased_until",
+            "outbox.id",
+            "patient.version",
+            "exam.version",
+            "performed.version",
+            "report.version",
+        ],
     };
     let Fresh { store, .. } = &sqlite().await;
     let door = Door::with(store, 0, group);
     door.burst(units.to_vec()).await;
     if twice {
-        let resends = units.iter().map(|u| again(u, u.journal.id.0 + 1000)).collect();
+        let resends = units
+            .iter()
+            .map(|u| again(u, u.journal.id.0 + 1000))
+            .collect();
         door.burst(resends).await;
     }
     let dump = door.store.dump(&LEAVE_OUT).await.unwrap();
@@ -352,13 +425,26 @@ async fn after_the_morning(group: usize, twice: bool, units: &[Unit]) -> String 
     dump
 }
 
+/// The first lines that differ.
+fn difference(a: &str, b: &str) -> Option<(String, String)> {
+    let mut pairs = a.lines().chain([""]).zip(b.lines().chain([""]));
+    let (a, b) = pairs.find(|(a, b)| a != b)?;
+    Some((a.to_owned(), b.to_owned()))
+}
+
 #[tokio::test]
 async fn a_group_of_n_leaves_what_n_groups_of_one_leave_and_a_second_morning_leaves_nothing() {
     let units = morning();
     let alone = after_the_morning(1, false, &units).await;
-    assert!(alone.lines().count() > 30, "{alone}");
-    assert_eq!(after_the_morning(64, false, &units).await, alone);
-    assert_eq!(after_the_morning(3, true, &units).await, alone);
+    assert!(alone.lines().count() > 30);
+    assert_eq!(
+        difference(&after_the_morning(64, false, &units).await, &alone),
+        None
+    );
+    assert_eq!(
+        difference(&after_the_morning(3, true, &units).await, &alone),
+        None
+    );
 }
 
 proptest! {
@@ -374,8 +460,8 @@ proptest! {
             .collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (alone, grouped) = runtime.block_on(async {
-            (after_the_morning(1, false, &units).await, after_the_morning(group, true, &units).await)
+            (after_the_morning(1, false, &units).await, after_the_morning(group, false, &units).await)
         });
-        prop_assert_eq!(alone, grouped);
+        prop_assert_eq!(difference(&grouped, &alone), None);
     }
 }
