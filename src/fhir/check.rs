@@ -4,22 +4,14 @@
 //! This is "structure", not conformance to a profile. Rule upheld: an invalid resource is held, never sent.
 
 use super::shape::Held;
-use fhir_sdk::r4b::resources::{DiagnosticReport, ImagingStudy, Patient, ServiceRequest};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use relais_fhir_structure::Unread;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
 /// Checks one resource. The refusal names the element; its rule is the caller's to add.
 pub fn resource(resource: &Json) -> Result<(), Held> {
     let type_ = resource["resourceType"].as_str().unwrap_or_default();
-    match type_ {
-        "Patient" => read_back::<Patient>(type_, resource)?,
-        "ServiceRequest" => read_back::<ServiceRequest>(type_, resource)?,
-        "ImagingStudy" => read_back::<ImagingStudy>(type_, resource)?,
-        "DiagnosticReport" => read_back::<DiagnosticReport>(type_, resource)?,
-        _ => return Err(held("resourceType", "no resource that is published here")),
-    }
+    read_back(type_, resource)?;
     walk(type_, "", resource)
 }
 
@@ -67,17 +59,16 @@ fn held(target: &str, why: &str) -> Held {
 }
 
 /// Reads the resource as its type and compares: what the type does not know would be dropped, so it is not FHIR.
-fn read_back<T: DeserializeOwned + Serialize>(type_: &str, sent: &Json) -> Result<(), Held> {
-    let typed: T = serde_path_to_error::deserialize(sent).map_err(|e| {
-        let path = e.path().to_string();
-        // The inner text may quote the value, which may be the patient's; the place says enough.
-        held(
+fn read_back(type_: &str, sent: &Json) -> Result<(), Held> {
+    let back = relais_fhir_structure::read_back(sent).map_err(|unread| match unread {
+        Unread::Type => held("resourceType", "no resource that is published here"),
+        // The reader's own text may quote the value, which may be the patient's; the place says enough.
+        Unread::Element(path) => held(
             &format!("{type_}.{path}"),
             "FHIR R4 does not read this element: missing, mistyped or not in its value set",
-        )
+        ),
+        Unread::Write => held(type_, "FHIR R4 cannot write this resource"),
     })?;
-    let back = serde_json::to_value(&typed)
-        .map_err(|_| held(type_, "FHIR R4 cannot write this resource"))?;
     match difference(type_, sent, &back) {
         None => Ok(()),
         Some(path) => Err(held(
