@@ -4,5 +4,7 @@
 //! counters are here, so that a file cannot make an invalid resource.
 
 pub mod check;
+pub mod client;
 pub mod datatype;
+pub mod outcome;
 pub mod shape;
