@@ -174,11 +174,11 @@ fn string(path: &str, name: &str, text: &str) -> Result<(), Held> {
     }
 }
 
-/// An address without blanks; absolute, or a literal reference `Type/id`.
+/// An address without blanks; absolute, or a literal or conditional reference `Type/id`, `Type?identifier=...`.
 fn is_uri(text: &str) -> bool {
     let blank = text.contains(|c: char| c.is_whitespace() || c.is_control());
     let relative = text
-        .split_once('/')
+        .split_once(['/', '?'])
         .is_some_and(|(t, _)| t.starts_with(|c: char| c.is_ascii_uppercase()));
     let absolute = text
         .split_once(':')

@@ -25,7 +25,9 @@ pub struct Client {
 /// Why there is no client. Display is a fragment: "failed to ...".
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("read the address `{0}`: an http or https address was expected, for example http://127.0.0.1:8090/fhir")]
+    #[error(
+        "read the address `{0}`: an http or https address was expected, for example http://127.0.0.1:8090/fhir"
+    )]
     Address(String),
     #[error("set up TLS: {0}")]
     Tls(String),
@@ -162,7 +164,10 @@ mod tests {
             assert_eq!(client.base(), good.trim_end_matches('/'));
         }
         for bad in ["", "fhir", "ftp://x/y", "mailto:a@b"] {
-            assert!(matches!(Client::new(bad, TOTAL), Err(ClientError::Address(_))), "{bad}");
+            assert!(
+                matches!(Client::new(bad, TOTAL), Err(ClientError::Address(_))),
+                "{bad}"
+            );
         }
     }
 }

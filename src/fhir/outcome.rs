@@ -62,7 +62,10 @@ pub fn transaction(response: &Json, sent: usize) -> Result<(), String> {
         let status = entry["response"]["status"].as_str().unwrap_or("");
         if !status.starts_with('2') {
             let why = summary(&entry["response"]["outcome"]);
-            return Err(format!("entry {i} has status {}: {why}", status.get(..3).unwrap_or("none")));
+            return Err(format!(
+                "entry {i} has status {}: {why}",
+                status.get(..3).unwrap_or("none")
+            ));
         }
     }
     Ok(())
@@ -96,14 +99,20 @@ mod tests {
             json!([{"severity": "error", "code": "Zoé Lefèvre", "details": {"coding": [{"code": "MSG_X"}], "text": "Zoé"}}]),
             "error ? (MSG_X)",
         );
-        check(json!(vec![json!({"severity": "error", "code": "a"}); 7]), "error a; error a; error a; error a; error a; and 2 more");
+        check(
+            json!(vec![json!({"severity": "error", "code": "a"}); 7]),
+            "error a; error a; error a; error a; error a; and 2 more",
+        );
         assert_eq!(summary(&json!({"error": "Zoé"})), "");
     }
 
     #[test]
     fn a_transaction_response_answers_every_entry() {
         let answer = |statuses: &[&str]| {
-            let entries: Vec<Json> = statuses.iter().map(|s| json!({"response": {"status": s}})).collect();
+            let entries: Vec<Json> = statuses
+                .iter()
+                .map(|s| json!({"response": {"status": s}}))
+                .collect();
             json!({"resourceType": "Bundle", "type": "transaction-response", "entry": entries})
         };
         assert_eq!(transaction(&answer(&["201 Created", "200"]), 2), Ok(()));

@@ -28,7 +28,9 @@ impl Query {
                 "identifier" if !value.is_empty() => tokens.push(Token::parse(&value)),
                 name if name.starts_with('_') => {}
                 name => {
-                    let why = format!("search parameter `{name}` is not supported; supported: identifier");
+                    let why = format!(
+                        "search parameter `{name}` is not supported; supported: identifier"
+                    );
                     return Err(Refused::new(400, "not-supported", why));
                 }
             }
@@ -54,7 +56,12 @@ impl Query {
     /// System and value, if it is one token that names both.
     pub fn exact(&self) -> Option<(&str, &str)> {
         match self.0.as_slice() {
-            [Token { system: Some(system), value }] => Some((system, value)),
+            [
+                Token {
+                    system: Some(system),
+                    value,
+                },
+            ] => Some((system, value)),
             _ => None,
         }
     }
@@ -82,7 +89,10 @@ impl Token {
                 c => part.push(c),
             }
         }
-        Self { system, value: part }
+        Self {
+            system,
+            value: part,
+        }
     }
 }
 
@@ -131,9 +141,14 @@ mod tests {
 
     #[test]
     fn a_token_names_a_system_or_any_or_none() {
-        let patient = json!({"identifier": [{"system": "urn:oid:1.2", "value": "a,b|c"}, {"value": "7"}]});
+        let patient =
+            json!({"identifier": [{"system": "urn:oid:1.2", "value": "a,b|c"}, {"value": "7"}]});
         let check = |query: &str, expected: bool| {
-            assert_eq!(Query::parse(query).unwrap().matches(&patient), expected, "{query}");
+            assert_eq!(
+                Query::parse(query).unwrap().matches(&patient),
+                expected,
+                "{query}"
+            );
         };
         check("identifier=urn:oid:1.2|a%5C%2Cb%5C%7Cc", true);
         check("identifier=urn:oid:1.2%7Ca%5C,b%5C%7Cc", true);

@@ -31,7 +31,8 @@ impl Refused {
 
     /// The OperationOutcome.
     pub fn outcome(&self) -> Json {
-        let mut issue = json!({"severity": "error", "code": self.code, "diagnostics": self.diagnostics});
+        let mut issue =
+            json!({"severity": "error", "code": self.code, "diagnostics": self.diagnostics});
         if let Some(at) = &self.expression {
             issue["expression"] = json!([at]);
         }
@@ -133,7 +134,11 @@ impl Resources {
             if let Some(url) = &write.full_url {
                 let local = format!("{}/{}", place.type_, place.id);
                 if urls.insert(url, local).is_some() {
-                    return Err(Refused::new(400, "invalid", format!("fullUrl {url} stands twice")));
+                    return Err(Refused::new(
+                        400,
+                        "invalid",
+                        format!("fullUrl {url} stands twice"),
+                    ));
                 }
             }
             places.push(place);
@@ -151,12 +156,18 @@ impl Resources {
     }
 
     fn resolve(&self, write: &Write, last_id: &mut u64) -> Result<Resolved, Refused> {
-        let mut fresh = || {
-            *last_id += 1;
-            last_id.to_string()
-        };
         let type_ = match &write.how {
             How::Create(t, _) | How::Update(t, _) | How::ConditionalUpdate(t, _) => t.clone(),
+        };
+        let mut fresh = || {
+            loop {
+                *last_id += 1;
+                let id = last_id.to_string();
+                // A client may have chosen the number before.
+                if self.get(&type_, &id).is_none() {
+                    return id;
+                }
+            }
         };
         structure(&type_, &write.resource)?;
         let own_id = write.resource["id"].as_str();
@@ -168,11 +179,19 @@ impl Resources {
             },
             How::Update(_, id) if own_id.is_none_or(|own| own == id) => (id.clone(), true),
             How::Update(..) => {
-                return Err(Refused::new(400, "invalid", "the resource's id is not the address's"));
+                return Err(Refused::new(
+                    400,
+                    "invalid",
+                    "the resource's id is not the address's",
+                ));
             }
             How::ConditionalUpdate(_, query) => match self.one(&type_, query)? {
                 Some(id) if own_id.is_some_and(|own| own != id) => {
-                    return Err(Refused::new(400, "invalid", "the resource's id is not the match's"));
+                    return Err(Refused::new(
+                        400,
+                        "invalid",
+                        "the resource's id is not the match's",
+                    ));
                 }
                 Some(id) => (id, true),
                 None => (own_id.map_or_else(fresh, str::to_owned), true),
@@ -189,7 +208,10 @@ impl Resources {
             [] => Ok(None),
             [id] => Ok(Some((*id).to_owned())),
             several => {
-                let why = format!("several matches: {type_}/{}", several.join(&format!(", {type_}/")));
+                let why = format!(
+                    "several matches: {type_}/{}",
+                    several.join(&format!(", {type_}/"))
+                );
                 Err(Refused::new(412, "multiple-matches", why))
             }
         }
@@ -242,10 +264,14 @@ impl Resources {
             return Ok(reference.to_owned());
         }
         if let Some((type_, query)) = reference.split_once('?') {
-            let query = Query::parse(query)?;
+            let query = Query::condition(query)?;
             return match self.one(type_, &query)? {
                 Some(id) => Ok(format!("{type_}/{id}")),
-                None => Err(refuse(412, "not-found", "a conditional reference matches nothing")),
+                None => Err(refuse(
+                    412,
+                    "not-found",
+                    "a conditional reference matches nothing",
+                )),
             };
         }
         let (type_, id) = reference.split_once('/').unwrap_or((reference, ""));
@@ -254,7 +280,11 @@ impl Resources {
         if taken.contains(&key) || self.by_id.contains_key(&key) {
             Ok(reference.to_owned())
         } else {
-            Err(refuse(400, "not-found", "refers to a resource that is not here"))
+            Err(refuse(
+                400,
+                "not-found",
+                "refers to a resource that is not here",
+            ))
         }
     }
 
@@ -309,7 +339,10 @@ impl Resources {
 }
 
 fn twice(place: &Resolved) -> Refused {
-    let why = format!("{}/{} is written twice in one transaction", place.type_, place.id);
+    let why = format!(
+        "{}/{} is written twice in one transaction",
+        place.type_, place.id
+    );
     Refused::new(400, "invalid", why)
 }
 
@@ -342,7 +375,14 @@ fn structure(type_: &str, resource: &Json) -> Result<(), Refused> {
         let why = format!("the body is no {type_}");
         return Err(Refused::new(400, "invalid", why));
     }
-    if !["Patient", "ServiceRequest", "ImagingStudy", "DiagnosticReport"].contains(&type_) {
+    if ![
+        "Patient",
+        "ServiceRequest",
+        "ImagingStudy",
+        "DiagnosticReport",
+    ]
+    .contains(&type_)
+    {
         return Ok(());
     }
     check::resource(resource).map_err(|held| Refused {
