@@ -29,6 +29,9 @@ pub trait Outbound {
     /// # Errors
     /// A value that must be there is missing, or a rule refuses: the publication is held.
     fn outbound(&self, resource: &str, scope: &Node<'_>) -> Result<Option<Values>, Held>;
+
+    /// The mapping's revision, for the journal.
+    fn revision(&self) -> String;
 }
 
 /// What a site chooses about its publications.

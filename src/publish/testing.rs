@@ -1,16 +1,23 @@
-//! Documents for the tests of this module.
+//! Documents, and a mapping made by hand, for the tests of this module.
 
 use crate::domain::exam::{Exam, PerformedRef, Stated, Step, StepStatus};
 use crate::domain::fields::{Field, Fields};
 use crate::domain::ids::{
     ExamId, JournalId, Key, KeyKind, PatientId, PerformedId, ReportId, StepId,
 };
+use crate::domain::node::Node;
 use crate::domain::patient::Patient;
 use crate::domain::performed::{LinkedBy, PerformedStep, PpsStatus, Series, StepLink};
 use crate::domain::report::{Report, ReportStatus, ReportVersion};
 use crate::domain::time::{AsOf, Instant, Role, When};
 use crate::domain::value::{Coding, Concept, Document, Identifier, Issuer, Name, Value};
+use crate::fhir::datatype::Systems;
+use crate::fhir::shape::{Held, Values};
+use crate::publish::render::{Outbound, Settings};
+use crate::publish::scope::Site;
+use jiff::tz::TimeZone;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Any statement's age.
 pub fn as_of() -> AsOf {
@@ -230,5 +237,147 @@ pub fn report(status: ReportStatus) -> Report {
                 ("content", vec![Value::Document(pdf)]),
             ])],
         }],
+    }
+}
+
+/// Follows one dotted path, as the mapping engine does; lists map.
+fn follow(node: &Node<'_>, path: &[&str]) -> Vec<Value> {
+    match (node, path) {
+        (Node::List(items), _) => items.iter().flat_map(|n| follow(n, path)).collect(),
+        (Node::Field(f), []) => f.values.clone(),
+        (Node::Values(v), []) => v.clone(),
+        (Node::Object { thing, .. }, []) => thing.iter().map(|t| Value::Thing(*t)).collect(),
+        (Node::Object { children, .. }, [head, rest @ ..]) => children
+            .iter()
+            .find(|(n, _)| n == head)
+            .map_or(vec![], |(_, n)| follow(n, rest)),
+        (Node::Fields(f), [name]) => f.values(name).to_vec(),
+        _ => vec![],
+    }
+}
+
+fn list<'n, 'a>(node: &'n Node<'a>, path: &[&str]) -> Vec<&'n Node<'a>> {
+    match (node, path) {
+        (Node::List(items), []) => items.iter().collect(),
+        (Node::Object { children, .. }, [head, rest @ ..]) => children
+            .iter()
+            .find(|(n, _)| n == head)
+            .map_or(vec![], |(_, n)| list(n, rest)),
+        _ => vec![],
+    }
+}
+
+/// target = path, without expressions.
+pub struct Paths;
+
+const PATIENT: &[(&str, &str)] = &[
+    ("identifier", "patient.identifiers"),
+    ("name.official", "patient.name"),
+    ("birthDate", "patient.birth_date"),
+];
+const EXAM: &[(&str, &str)] = &[
+    ("identifier.accession", "order.accession_number"),
+    ("status", "exam.status"),
+    ("code", "procedure.code"),
+    ("subject", "patient"),
+    ("occurrence", "steps.start"),
+];
+const STUDY: &[(&str, &str)] = &[
+    ("identifier", "orders.accession_number"),
+    ("status", "study.status"),
+    ("modality", "study.modalities"),
+    ("subject", "patient"),
+    ("started", "study.started_at"),
+    ("basedOn", "exams"),
+    ("description", "study.performed_description"),
+];
+const SERIES: &[(&str, &str)] = &[
+    ("uid", "uid"),
+    ("modality", "modality"),
+    ("started", "started_at"),
+    ("description", "description"),
+];
+const INSTANCE: &[(&str, &str)] = &[("uid", "uid"), ("sopClass", "class")];
+const REPORT: &[(&str, &str)] = &[
+    ("status", "report.status"),
+    ("code", "report.code"),
+    ("subject", "patient"),
+    ("basedOn", "exams"),
+    ("imagingStudy", "studies"),
+    ("issued", "report.issued_at"),
+    ("conclusion", "report.impression"),
+];
+
+fn values(rules: &[(&'static str, &str)], scope: &Node<'_>) -> Values {
+    let mut out = Values::default();
+    for (i, (target, path)) in rules.iter().enumerate() {
+        let path: Vec<&str> = path.split('.').collect();
+        let found = follow(scope, &path);
+        out.rules.insert(target, format!("test.toml:{i}"));
+        if !found.is_empty() {
+            out.targets.insert(target, found);
+        }
+    }
+    out
+}
+
+impl Outbound for Paths {
+    fn revision(&self) -> String {
+        "test".to_owned()
+    }
+
+    fn outbound(&self, resource: &str, scope: &Node<'_>) -> Result<Option<Values>, Held> {
+        let rules = match resource {
+            "fhir.Patient" => PATIENT,
+            "fhir.ServiceRequest" => EXAM,
+            "fhir.ImagingStudy" => STUDY,
+            _ => REPORT,
+        };
+        let mut out = values(rules, scope);
+        // What tables do in the shipped files.
+        if let Some(Value::Text(word)) = out.targets.get_mut("status").and_then(|v| v.first_mut()) {
+            *word = match word.as_str() {
+                "scheduled" | "started" => "active".to_owned(),
+                "canceled" | "discontinued" => "revoked".to_owned(),
+                other => other.replace('_', "-"),
+            };
+        }
+        if resource == "fhir.DiagnosticReport" {
+            out.targets
+                .entry("code")
+                .or_insert_with(|| vec![Value::Concept(concept("18748-4", "LN", "CR"))]);
+            let documents = list(scope, &["report", "documents"]);
+            let each = documents
+                .iter()
+                .map(|d| values(&[("content", "content")], d));
+            out.sections.insert("document", each.collect());
+        }
+        let series = list(scope, &["study", "series"]).into_iter().map(|s| {
+            let mut one = values(SERIES, s);
+            let instances = list(s, &["instances"]);
+            one.sections.insert(
+                "instance",
+                instances.iter().map(|i| values(INSTANCE, i)).collect(),
+            );
+            one
+        });
+        out.sections.insert("series", series.collect());
+        Ok(Some(out))
+    }
+}
+
+/// A site whose root is 1.2.250.1.999.9, in Paris.
+pub fn settings() -> Settings {
+    Settings {
+        site: Site {
+            oid_root: "1.2.250.1.999.9".to_owned(),
+            name: "CHU de Démonstration".to_owned(),
+            institution: None,
+            language: None,
+            timezone: "Europe/Paris".to_owned(),
+            zone: TimeZone::get("Europe/Paris").unwrap(),
+        },
+        systems: Systems::default(),
+        profiles: BTreeMap::new(),
     }
 }

@@ -59,6 +59,7 @@ pub struct FhirServer {
     pub url: String,
     state: Arc<State>,
     server: actix_web::dev::ServerHandle,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
 impl FhirServer {
@@ -85,11 +86,11 @@ impl FhirServer {
         .listen(listener)?
         .run();
         let handle = server.handle();
-        tokio::spawn(server);
         Ok(Self {
             url,
             state,
             server: handle,
+            task: tokio::spawn(server),
         })
     }
 
@@ -116,9 +117,11 @@ impl FhirServer {
         *lock(&self.state.requests)
     }
 
-    /// Stops at once, requests that hang included.
+    /// Stops: what is being answered has a second to end, then every connection is closed, kept-alive ones included.
     pub async fn stop(self) {
-        self.server.stop(false).await;
+        self.server.stop(true).await;
+        // The task's own result says no more than that it ended.
+        let _ = self.task.await;
     }
 }
 

@@ -268,7 +268,9 @@ async fn the_client_tells_every_sort_of_failure() {
         })
     );
     server.fail(Failure::Hang, 1);
-    let hung = hasty.transact(body.clone(), 2, jiff::Timestamp::UNIX_EPOCH).await;
+    let hung = hasty
+        .transact(body.clone(), 2, jiff::Timestamp::UNIX_EPOCH)
+        .await;
     assert_eq!(hung, Err(TransportError::Timeout));
     assert!(server.resources().is_empty());
     // It took effect, though the client cannot know: the resend must change nothing.
