@@ -48,6 +48,8 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("dicom/mpps_scp", 8, &["actix_web", "sea_orm"]),
     ("publish/worker", 8, &["actix_web", "sea_orm"]),
     ("publish/fhir", 8, &["actix_web", "sea_orm"]),
+    // The worker is tested against the simulated endpoint.
+    ("publish/worker/tests", 9, &["actix_web", "sea_orm"]),
     ("api", 8, &["sea_orm"]),
     ("app", 9, &["sea_orm"]),
     ("cli", 9, &["sea_orm"]),
