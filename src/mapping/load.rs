@@ -445,4 +445,4 @@ pub fn with_inherited(expr: Expr, base: Option<&Rule>) -> Expr {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

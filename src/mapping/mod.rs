@@ -2,16 +2,116 @@
 //!
 //! A file is read ([`load`]), merged with its base, checked whole, and kept compiled in a [`MappingSet`]; evaluation is pure, total and
 //! bounded, and every value knows its place in the message and its rule. `mappings` (layer 7) finds the files.
+//!
+//! Read in this order: `ast` and `parser` (the language), `load`, `section` and `check` (a file), `eval` with its three sources and
+//! `apply` (an expression), `inbound`, `command` and `translate` (a message), `item` and `outbound` (a worklist item, a resource).
 
+mod apply;
 pub mod ast;
 pub mod check;
 pub mod codes;
+mod command;
 pub mod definitions;
+mod dicom_source;
+mod eval;
 pub mod functions;
-pub mod lexer;
+mod hl7_source;
+mod inbound;
+mod item;
+mod lexer;
 pub mod load;
+mod lookup;
 pub mod model;
+mod outbound;
 pub mod parser;
+mod record_source;
 pub mod scope;
 mod section;
 pub mod table;
+mod text;
+mod translate;
+mod typing;
+
+pub use eval::{LinkView, Warning};
+pub use item::{Withheld, WorklistItem};
+pub use model::SourceFile;
+pub use translate::{MppsOp, Translation};
+
+use crate::diagnostic::Diagnostic;
+use model::{Library, Model};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// All files of all layers, compiled: immutable, shared, replaced whole.
+#[derive(Debug, Default)]
+pub struct MappingSet {
+    library: Library,
+    models: BTreeMap<String, Model>,
+    files: Vec<SourceFile>,
+    revision: String,
+}
+
+impl MappingSet {
+    /// Compiles files. The set holds what could be compiled; with an error among the problems it must not replace a working one.
+    pub fn compile(files: Vec<SourceFile>) -> (Self, Vec<Diagnostic>) {
+        let loaded = load::load(&files);
+        let mut hash = Sha256::new();
+        let mut ordered: Vec<&SourceFile> = files.iter().collect();
+        ordered.sort_by(|a, b| (&a.name, a.layer).cmp(&(&b.name, b.layer)));
+        for file in ordered {
+            hash.update(file.name.as_bytes());
+            hash.update([0]);
+            hash.update(file.text.as_bytes());
+            hash.update([0]);
+        }
+        let mut revision = String::new();
+        for byte in hash.finalize() {
+            let _ = write!(revision, "{byte:02x}");
+        }
+        let set = Self {
+            library: loaded.library,
+            models: loaded.models,
+            files,
+            revision,
+        };
+        (set, loaded.problems)
+    }
+
+    /// SHA-256 of all texts, in hexadecimal: names the set in journal rows.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// The files that the set was compiled from.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// The compiled files by name; hidden ones are not there.
+    pub fn models(&self) -> impl Iterator<Item = &Model> {
+        self.models.values()
+    }
+
+    /// A code table by name without `.csv`.
+    pub fn table(&self, name: &str) -> Option<&table::Table> {
+        self.library.tables.get(name)
+    }
+}
+
+/// Fuzz target: any bytes as a mapping file.
+pub fn fuzz_mapping_file(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let file = |name: &str| SourceFile {
+        name: name.to_owned(),
+        layer: 0,
+        text: text.into(),
+    };
+    let _ = MappingSet::compile(vec![
+        file("inbound/fuzz.toml"),
+        file("worklist/fuzz.toml"),
+        file("segments/fuzz.toml"),
+    ]);
+}

@@ -1,0 +1,185 @@
+//! `table(...)`: several keys in, one cell out, and what a miss does.
+
+use super::ast::{Call, Expr, ExprKind};
+use super::eval::{Answer, Eval, Item};
+use super::table::{Row, Table, values};
+use crate::domain::reason::{Reason, Refusal};
+use crate::domain::value::{Coding, Concept, Value};
+
+/// Looks every piped value up (or, without a pipe, the arguments once).
+pub fn table<'m>(
+    call: &Call,
+    piped: Vec<Item<'m>>,
+    ev: &Eval<'_, 'm>,
+    at: Option<&Item<'m>>,
+) -> Answer<'m> {
+    let table = call
+        .text_arg(0)
+        .and_then(|name| ev.library.tables.get(name));
+    let Some(table) = table else {
+        return Ok(vec![]);
+    };
+    let mut keys = Vec::new();
+    for arg in call.args.iter().skip(1) {
+        let first = ev.expr(arg, at)?.into_iter().find(Item::says);
+        keys.push(first);
+    }
+    if call.piped.is_none() {
+        return one(call, table, None, &keys, ev, at);
+    }
+    let mut found = Vec::new();
+    for item in piped {
+        match item.says() {
+            true => found.extend(one(call, table, Some(item), &keys, ev, at)?),
+            false => found.push(item),
+        }
+    }
+    Ok(found)
+}
+
+fn one<'m>(
+    call: &Call,
+    table: &Table,
+    piped: Option<Item<'m>>,
+    keys: &[Option<Item<'m>>],
+    ev: &Eval<'_, 'm>,
+    at: Option<&Item<'m>>,
+) -> Answer<'m> {
+    let mut items: Vec<Option<&Item<'m>>> = piped.iter().map(Some).collect();
+    items.extend(keys.iter().map(Option::as_ref));
+    let texts: Vec<_> = items.iter().map(|i| i.and_then(Item::comparable)).collect();
+    // Constant keys (`"OBR-25"`) alone are no question: nothing was sent.
+    let asked = items.iter().zip(
+        call.args
+            .iter()
+            .skip(1)
+            .map(Some)
+            .chain(std::iter::repeat(None)),
+    );
+    let sent = |(item, arg): (&Option<&Item<'m>>, Option<&Expr>)| {
+        let constant = piped.is_none() && arg.is_some_and(|a| matches!(a.kind, ExprKind::Text(_)));
+        item.is_some() && !constant
+    };
+    if piped.is_none() && !asked.into_iter().any(sent) {
+        return Ok(vec![]);
+    }
+    let wanted: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+    let Some(lead) = items.iter().flatten().next() else {
+        return Ok(vec![]);
+    };
+    let found = table.find(&wanted);
+    let Some(row) = found else {
+        return miss(call, table, lead, &wanted, ev, at);
+    };
+    let via = format!("table {}:{}", table.file, row.line);
+    let item = |value: Value| {
+        let mut item = (*lead).clone().with(value);
+        item.via.push(via.clone());
+        item
+    };
+    Ok(results(call, table, row).into_iter().map(item).collect())
+}
+
+/// The values of a row: a concept if the table has `code` and `system` and no column is asked for.
+fn results(call: &Call, table: &Table, row: &Row) -> Vec<Value> {
+    let cell = |name: &str| {
+        let column = table.column(Some(name))?;
+        let text = row.cells.get(column)?;
+        (!text.is_empty()).then(|| text.clone())
+    };
+    let column = match call.named("column").map(|c| &c.kind) {
+        Some(ExprKind::Text(name)) => table.column(Some(name)),
+        _ if table.column(Some("code")).is_some() && table.column(Some("system")).is_some() => {
+            let coding = cell("code").map(|code| Coding {
+                code,
+                system: cell("system"),
+                display: cell("display"),
+            });
+            let concept = |coding| {
+                Value::Concept(Concept {
+                    codings: vec![coding],
+                    text: None,
+                })
+            };
+            return coding.map(concept).into_iter().collect();
+        }
+        _ => table.column(None),
+    };
+    let text = column
+        .and_then(|c| row.cells.get(c))
+        .map_or("", String::as_str);
+    values(text).map(|v| Value::Text(v.to_owned())).collect()
+}
+
+fn miss<'m>(
+    call: &Call,
+    table: &Table,
+    lead: &Item<'m>,
+    keys: &[Option<&str>],
+    ev: &Eval<'_, 'm>,
+    at: Option<&Item<'m>>,
+) -> Answer<'m> {
+    let Some(otherwise) = call.named("else") else {
+        return Ok(vec![]);
+    };
+    let word = match &otherwise.kind {
+        ExprKind::Name(path) => path.text(),
+        _ => String::new(),
+    };
+    let found = || format!("{} has no row for it", table.file);
+    match word.as_str() {
+        "refuse" => {
+            let reason = match table.file.as_str() {
+                "order_control.csv" => Reason::OrderControl,
+                _ => Reason::CodeUnknown,
+            };
+            let shown: Vec<String> = keys.iter().map(|k| shown(*k)).collect();
+            let mut refusal = Refusal::new(reason, format!("({}): {}", shown.join(", "), found()));
+            refusal.at = lead.place();
+            Err(refusal
+                .allowed(format!("keys {} of {}", table.keys.join(", "), table.file))
+                .hint(format!("add a row to tables/{}", table.file))
+                .rule(ev.label))
+        }
+        "warn" => {
+            ev.warn(format!("{}: left out", found()), lead.place());
+            Ok(vec![])
+        }
+        "keep" => {
+            ev.warn(format!("{}: kept as it is", found()), lead.place());
+            Ok(vec![lead.clone()])
+        }
+        _ => {
+            let items = ev.expr(otherwise, at)?;
+            let supplied = |item: Item<'m>| {
+                let mut item = Item {
+                    spot: lead.spot.clone(),
+                    ..item
+                };
+                item.via.push(format!("table {}: else", table.file));
+                item
+            };
+            // `else: ""` is nothing: the target's type says what an absent value becomes.
+            Ok(items
+                .into_iter()
+                .filter(|i| i.comparable().is_none_or(|t| !t.is_empty()))
+                .map(supplied)
+                .collect())
+        }
+    }
+}
+
+/// A key as a refusal may show it: short codes only, never what could be a person's data.
+fn shown(key: Option<&str>) -> String {
+    match key {
+        None => "nothing".to_owned(),
+        Some(k)
+            if k.len() <= 16
+                && k.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"_.-^".contains(&b)) =>
+        {
+            format!("`{k}`")
+        }
+        Some(k) => format!("{} characters", k.chars().count()),
+    }
+}
