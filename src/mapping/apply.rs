@@ -49,7 +49,7 @@ fn each<'m>(call: &Call, item: Item<'m>, ev: &Eval<'_, 'm>) -> Option<Item<'m>> 
         return Some(item);
     }
     let function = call.function.id;
-    let changed = |new: String| (!new.is_empty()).then(|| Value::Text(new));
+    let changed = |new: String| (!new.is_empty()).then_some(Value::Text(new));
     let plain = || text::readable(&item).unwrap_or_default().into_owned();
     let arg = |n: usize| call.text_arg(n).unwrap_or("");
     let value = match function {
@@ -430,9 +430,8 @@ fn datetime<'m>(call: &Call, ev: &Eval<'_, 'm>, at: Option<&Item<'m>>) -> Answer
     match read {
         Ok(when) => {
             let rest = [time, offset].into_iter().flatten().map(|(_, i)| i);
-            let whole = rest.fold(Some(item), |whole, next| Some(merged(whole, next)));
-            let dated = |item: Item<'m>| item.with(Value::When(when));
-            Ok(whole.map(dated).into_iter().collect())
+            let whole = rest.fold(item, |whole, next| merged(Some(whole), next));
+            Ok(vec![whole.with(Value::When(when))])
         }
         Err(error) => {
             ev.warn(
