@@ -49,7 +49,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("publish/worker", 8, &["actix_web", "sea_orm"]),
     ("publish/fhir", 8, &["actix_web", "sea_orm"]),
     // The worker is tested against the simulated endpoint.
-    ("publish/worker/tests", 9, &["actix_web", "sea_orm"]),
+    ("publish/worker/tests", 10, &["actix_web", "sea_orm"]),
     ("api", 8, &["sea_orm"]),
     ("app", 9, &["sea_orm"]),
     ("cli", 9, &["sea_orm"]),
