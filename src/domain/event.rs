@@ -111,6 +111,13 @@ pub enum Happening {
         held: bool,
         as_of: AsOf,
     },
+    /// Held or released as it was already: only the age advances, quietly.
+    #[serde(rename = "order.hold_confirmed")]
+    HoldConfirmed {
+        steps: Vec<StepId>,
+        held: bool,
+        as_of: AsOf,
+    },
     /// Which step went from where to where; `why` is the act or the performed step.
     #[serde(rename = "step.status")]
     StepStatus {
@@ -175,7 +182,7 @@ pub enum Happening {
 impl Happening {
     /// True if it only advances ages: it changes the document, yet is neither stored as an event nor offered to targets.
     pub fn is_quiet(&self) -> bool {
-        matches!(self, Self::Confirmed { .. })
+        matches!(self, Self::Confirmed { .. } | Self::HoldConfirmed { .. })
     }
 }
 
@@ -208,6 +215,7 @@ impl Event {
             Happening::OrderTombstoned { .. } => "order.tombstoned",
             Happening::OrderMentioned { .. } => "order.mentioned",
             Happening::OrderHeld { .. } => "order.held",
+            Happening::HoldConfirmed { .. } => "order.hold_confirmed",
             Happening::StepStatus { .. } => "step.status",
             Happening::CancelTooLate {} => "order.cancel_too_late",
             Happening::ExamMoved { .. } => "exam.moved",

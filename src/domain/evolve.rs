@@ -153,7 +153,8 @@ pub fn exam(doc: Option<Exam>, id: ExamId, what: &Happening) -> Option<Exam> {
 /// What happens to an exam after it was ordered.
 fn exam_course(doc: &mut Exam, what: &Happening) {
     match what {
-        Happening::OrderHeld { steps, held, as_of } => {
+        Happening::OrderHeld { steps, held, as_of }
+        | Happening::HoldConfirmed { steps, held, as_of } => {
             for step in doc.steps.iter_mut().filter(|s| steps.contains(&s.id)) {
                 step.held = Stated {
                     value: *held,

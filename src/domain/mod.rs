@@ -13,6 +13,7 @@ pub mod exam;
 pub mod fields;
 pub mod ids;
 pub mod keys;
+pub mod linking;
 pub mod matching;
 pub mod mpps;
 pub mod node;

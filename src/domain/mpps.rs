@@ -1,25 +1,311 @@
-//! Performed steps: not decided yet.
+//! Performed steps: N-CREATE and N-SET of the Modality Performed Procedure Step (PS3.4 F.7), and what they mean for the scheduled steps.
+//!
+//! Neighbours: `linking` finds the steps, `transitions` says what becomes of them. Rules upheld: a final performed step never changes;
+//! the scanner's truth wins over the RIS's wish; the standard's state machine, lenient about what scanners leave out (ihe-dicom 4).
 
 use super::command::Record;
-use super::deciding::Deciding;
-use super::reason::{Reason, Refusal};
+use super::deciding::{Deciding, without};
+use super::event::{Happening, SectionChange};
+use super::evolve::FORM;
+use super::exam::Exam;
+use super::fields::{Field, FieldChange, Fields, Patch};
+use super::ids::{ExamId, PerformedId, StepId};
+use super::keys;
+use super::linking::{find_step, is_patient};
+use super::performed::{PerformedStep, PpsStatus, Series};
+use super::policy::{DiscontinuedWithoutImages, DuplicateMpps};
+use super::reason::{Place, Reason, Refusal};
+use super::record::PPS_STATUS;
+use super::transitions::{Act, Outcome, Source, outcome};
+
+/// Attributes that an N-SET may not change (PS3.4 Table F.7.2-1: "Not allowed"); scanners that repeat them are not refused.
+const CREATED_ONCE: [&str; 9] = [
+    "id",
+    "start",
+    "station_ae",
+    "station_name",
+    "location",
+    "modality",
+    "study_id",
+    "patient_id",
+    "patient_name",
+];
 
 impl Deciding<'_, '_, '_> {
     /// N-CREATE.
     pub fn create_performed(
         &mut self,
         uid: &str,
-        _ae: &str,
-        _record: &Record,
+        ae: &str,
+        record: &Record,
     ) -> Result<(), Refusal> {
-        self.set_performed(uid, _record)
+        let patch = record.section("performed_step");
+        let as_of = self.cx.as_of;
+        let of_section = |section: &'static str| {
+            let rows = record.list(section).iter();
+            rows.map(move |row| Fields::of_patch(row.section(section), as_of))
+        };
+        let scheduled: Vec<Fields> = of_section("link").collect();
+        if let Some(stored) = self.world.performed_uids.get(uid) {
+            return self.duplicate(*stored, patch, &scheduled);
+        }
+        let id = PerformedId(self.cx.ids.next());
+        let patient = keys::performed_patient(patch).and_then(|k| self.world.patient_of(&k));
+        let study_uid = scheduled.first().and_then(|l| l.text("study_instance_uid"));
+        let step = PerformedStep {
+            v: FORM,
+            id,
+            uid: uid.to_owned(),
+            patient,
+            study_uid: study_uid.map(str::to_owned),
+            status: stated_status(patch)?.unwrap_or(PpsStatus::InProgress),
+            ae: ae.to_owned(),
+            fields: Fields::of_patch(patch, as_of),
+            scheduled,
+            links: vec![],
+            series: series_of(record, as_of),
+            mismatch: false,
+        };
+        self.happen_to_performed(
+            id,
+            Happening::PpsCreated {
+                step: Box::new(step.clone()),
+            },
+        );
+        self.link(&step);
+        self.follow(id);
+        Ok(())
     }
 
-    /// N-SET.
-    pub fn set_performed(&mut self, _uid: &str, _record: &Record) -> Result<(), Refusal> {
-        Err(Refusal::new(
-            Reason::Internal,
-            "performed steps are not decided yet",
-        ))
+    /// A second N-CREATE of a UID: refused, or by policy taken as a repetition after a lost response.
+    fn duplicate(
+        &self,
+        stored: PerformedId,
+        patch: &Patch,
+        scheduled: &[Fields],
+    ) -> Result<(), Refusal> {
+        let same = self.performed(stored).is_some_and(|stored| {
+            let said = CREATED_ONCE
+                .iter()
+                .all(|n| stored.fields.values(n) == patch.values(n));
+            let links = stored.scheduled.iter().zip(scheduled);
+            said && stored.scheduled.len() == scheduled.len() && { links }
+                .all(|(a, b)| same_values(a, b))
+        });
+        if same && self.cx.policy.duplicate_mpps == DuplicateMpps::Accept {
+            return Ok(());
+        }
+        let found = if same {
+            "repeated"
+        } else {
+            "with other content"
+        };
+        Err(Refusal::new(Reason::MppsDuplicate, found).allowed("a SOP Instance UID of its own"))
     }
+
+    /// N-SET. What it says replaces what was said before, whatever its time: a scanner has one voice and the state machine its order.
+    pub fn set_performed(&mut self, uid: &str, record: &Record) -> Result<(), Refusal> {
+        let known = self.world.performed_uids.get(uid).copied();
+        let Some((id, stored)) = known.and_then(|id| Some((id, self.performed(id)?))) else {
+            return Err(
+                Refusal::new(Reason::MppsUnknown, "no N-CREATE of that UID was received")
+                    .allowed("the SOP Instance UID of an N-CREATE"),
+            );
+        };
+        if stored.status.is_final() {
+            return Err(Refusal::new(
+                Reason::MppsFinal,
+                format!("the status is {}", stored.status.word()),
+            )
+            .allowed("an N-SET while in progress"));
+        }
+        let patch = record.section("performed_step");
+        let status = stated_status(patch)?.unwrap_or(stored.status);
+        let patch = without(patch, |name, _| {
+            CREATED_ONCE.contains(&name) && stored.fields.first(name).is_some()
+        });
+        let as_of = self.cx.as_of;
+        let said = patch.0.into_iter().map(|(name, said)| FieldChange {
+            name,
+            field: Field {
+                values: said.values,
+                as_of,
+                origins: said.origins,
+            },
+        });
+        let changes: Vec<FieldChange> = said.filter(|c| stored.fields.differs(c)).collect();
+        let series = record
+            .lists
+            .contains_key("series")
+            .then(|| series_of(record, as_of));
+        let series = series.filter(|new| !same_series(new, &stored.series));
+        if status == stored.status && changes.is_empty() && series.is_none() {
+            return Ok(());
+        }
+        let mut sections = Vec::new();
+        if !changes.is_empty() {
+            sections.push(SectionChange {
+                section: "performed_step".into(),
+                step: None,
+                changes,
+            });
+        }
+        self.happen_to_performed(
+            id,
+            Happening::PpsSet {
+                status,
+                sections,
+                series,
+            },
+        );
+        self.follow(id);
+        Ok(())
+    }
+
+    /// Links a new performed step to the scheduled steps that its items name; one item that names another patient's step stops it all.
+    fn link(&mut self, step: &PerformedStep) {
+        let modality = step.fields.text("modality");
+        let mut hits: Vec<(ExamId, StepId, _)> = Vec::new();
+        for item in &step.scheduled {
+            if let Some(hit) = find_step(self.world, item, modality)
+                && !hits
+                    .iter()
+                    .any(|(exam, step, _)| (*exam, *step) == (hit.0, hit.1))
+            {
+                hits.push(hit);
+            }
+        }
+        let stated = step.fields.first("patient_id");
+        let patients = hits.iter().filter_map(|(exam, ..)| self.exam(*exam));
+        let patients: Vec<_> = patients.map(|e| self.world.survivor(e.patient)).collect();
+        let agrees = |id| self.patient_doc(id).is_none_or(|p| is_patient(p, stated));
+        if !patients.iter().all(|id| agrees(*id)) {
+            self.happen_to_performed(step.id, Happening::PpsMismatch {});
+            return;
+        }
+        for ((exam, scheduled, how), patient) in hits.into_iter().zip(patients) {
+            let linked = Happening::PpsLinked {
+                patient,
+                exam,
+                step: scheduled,
+                how,
+            };
+            self.happen_to_performed(step.id, linked);
+        }
+    }
+
+    /// Brings the scheduled steps of a performed step where its status says; undoes the links if the wrong entry was selected.
+    fn follow(&mut self, id: PerformedId) {
+        let Some(performed) = self.performed(id) else {
+            return;
+        };
+        let (status, has_images) = (performed.status, performed.has_images());
+        let wrong = status == PpsStatus::Discontinued && performed.is_wrong_entry();
+        let links = performed.links.clone();
+        for link in &links {
+            let (exam, step) = (link.exam, link.step);
+            if wrong {
+                self.happen_to_performed(id, Happening::PpsUnlinked { exam, step });
+                let mut refs = self.exam(exam).into_iter().flat_map(|e| &e.performed);
+                if refs.any(|r| r.id == id) {
+                    self.happen_to_exam(exam, Happening::ExamUnlinked { performed: id });
+                }
+            } else {
+                let news = Happening::ExamPerformed {
+                    performed: id,
+                    step,
+                    status,
+                    has_images,
+                };
+                self.happen_to_exam(exam, news);
+            }
+        }
+        for link in links {
+            self.follow_step(link.exam, link.step);
+        }
+    }
+
+    /// The status that a scheduled step has by all its performed steps.
+    fn follow_step(&mut self, exam: ExamId, step: StepId) {
+        let policy = self.cx.policy.discontinued_without_images;
+        let Some(step) = self.exam(exam).and_then(|e| e.step(step)).cloned() else {
+            return;
+        };
+        let Some(act) = self.exam(exam).map(|e| course(e, step.id, policy)) else {
+            return;
+        };
+        if let Outcome::To(to) = outcome(step.status.value, act, Source::Scanner) {
+            self.set_status(exam, &step, to, act);
+        }
+    }
+}
+
+/// What the performed steps of a scheduled step amount to.
+fn course(exam: &Exam, step: StepId, policy: DiscontinuedWithoutImages) -> Act {
+    let refs = || exam.performed.iter().filter(|r| r.step == step);
+    let any = |status| refs().any(|r| r.status == status);
+    if any(PpsStatus::InProgress) {
+        Act::PerformedStarted
+    } else if any(PpsStatus::Completed) {
+        Act::PerformedCompleted
+    } else if refs().next().is_none() {
+        Act::PerformedUndone
+    } else if refs().any(|r| r.has_images) || policy == DiscontinuedWithoutImages::Discontinue {
+        Act::PerformedDiscontinued
+    } else {
+        Act::PerformedUndone
+    }
+}
+
+/// The status that a data set states.
+fn stated_status(patch: &Patch) -> Result<Option<PpsStatus>, Refusal> {
+    let Some(word) = patch.text("status") else {
+        return Ok(None);
+    };
+    let all = [
+        PpsStatus::InProgress,
+        PpsStatus::Completed,
+        PpsStatus::Discontinued,
+    ];
+    match all.into_iter().find(|s| s.word() == word) {
+        Some(status) => Ok(Some(status)),
+        None => Err(Refusal::new(Reason::FieldType, "an unknown status")
+            .at(Place::Dicom("PerformedProcedureStepStatus".to_owned()))
+            .allowed(PPS_STATUS.join(", "))),
+    }
+}
+
+fn series_of(record: &Record, as_of: super::time::AsOf) -> Vec<Series> {
+    let instances = |row: &Record| {
+        let rows = row.list("instance").iter();
+        rows.map(|i| Fields::of_patch(i.section("instance"), as_of))
+            .collect()
+    };
+    let rows = record.list("series").iter();
+    rows.map(|row| Series {
+        fields: Fields::of_patch(row.section("series"), as_of),
+        instances: instances(row),
+    })
+    .collect()
+}
+
+/// True if two sets of fields hold the same values, whatever their age and origin.
+fn same_values(a: &Fields, b: &Fields) -> bool {
+    let values = |f: &Fields| -> Vec<_> {
+        let filled = f.0.iter().filter(|(_, field)| !field.values.is_empty());
+        filled
+            .map(|(n, field)| (n.clone(), field.values.clone()))
+            .collect()
+    };
+    values(a) == values(b)
+}
+
+fn same_series(a: &[Series], b: &[Series]) -> bool {
+    let all_same = |a: &[Fields], b: &[Fields]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_values(a, b))
+    };
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .all(|(a, b)| same_values(&a.fields, &b.fields) && all_same(&a.instances, &b.instances))
 }

@@ -138,14 +138,20 @@ impl Deciding<'_, '_, '_> {
         );
     }
 
+    /// Sets the flag of the steps; where it stands already, only its age advances, so that an older word on it stays late.
     fn hold(&mut self, exam: ExamId, steps: &[Step], held: bool) {
         let as_of = self.cx.as_of;
-        let newer = steps
-            .iter()
-            .filter(|s| s.held.value != held && s.held.as_of < as_of);
-        let steps: Vec<StepId> = newer.map(|s| s.id).collect();
-        if !steps.is_empty() {
+        let newer = steps.iter().filter(|s| s.held.as_of < as_of);
+        let (same, other): (Vec<&Step>, Vec<&Step>) = newer.partition(|s| s.held.value == held);
+        let ids = |steps: Vec<&Step>| -> Vec<StepId> { steps.iter().map(|s| s.id).collect() };
+        let (same, other) = (ids(same), ids(other));
+        if !other.is_empty() {
+            let steps = other;
             self.happen_to_exam(exam, Happening::OrderHeld { steps, held, as_of });
+        }
+        if !same.is_empty() {
+            let steps = same;
+            self.happen_to_exam(exam, Happening::HoldConfirmed { steps, held, as_of });
         }
     }
 

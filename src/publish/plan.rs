@@ -98,6 +98,7 @@ fn state_subjects(events: &[Event]) -> BTreeSet<Subject> {
     for event in events {
         match &event.what {
             Happening::Confirmed { .. }
+            | Happening::HoldConfirmed { .. }
             | Happening::ReportSuperseded { .. }
             | Happening::CancelTooLate {}
             | Happening::OrderMentioned { .. }

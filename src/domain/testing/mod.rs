@@ -1,8 +1,10 @@
 //! A day at a small hospital for tests: messages in a few words, a world, and the check that folding events gives the documents.
 
-#[allow(dead_code)]
 mod orders;
 mod patients;
+mod performed;
+mod properties;
+mod reports;
 
 use super::command::{Command, OrderAct, PatientAct, Record};
 use super::event::{Event, Subject};
@@ -121,7 +123,7 @@ pub fn adt(act: PatientAct, text: &str) -> Command {
 }
 
 /// N-CREATE by the scanner CT2.
-#[allow(dead_code)]
+
 pub fn create(uid: &str, text: &str) -> Command {
     Command::CreatePerformed {
         uid: uid.to_owned(),
@@ -131,7 +133,7 @@ pub fn create(uid: &str, text: &str) -> Command {
 }
 
 /// N-SET.
-#[allow(dead_code)]
+
 pub fn set(uid: &str, text: &str) -> Command {
     Command::SetPerformed {
         uid: uid.to_owned(),
