@@ -123,7 +123,6 @@ pub fn adt(act: PatientAct, text: &str) -> Command {
 }
 
 /// N-CREATE by the scanner CT2.
-
 pub fn create(uid: &str, text: &str) -> Command {
     Command::CreatePerformed {
         uid: uid.to_owned(),
@@ -133,7 +132,6 @@ pub fn create(uid: &str, text: &str) -> Command {
 }
 
 /// N-SET.
-
 pub fn set(uid: &str, text: &str) -> Command {
     Command::SetPerformed {
         uid: uid.to_owned(),

@@ -176,12 +176,16 @@ proptest! {
 
     #[test]
     fn messages_that_differ_only_in_arrival_end_in_the_same_exam(
-        ris in prop::collection::vec(0..6_usize, 0..5),
+        mut ris in prop::collection::vec(0..6_usize, 0..5),
         end in 0..4_usize,
         order in prop::collection::vec(any::<prop::sample::Index>(), 12),
         scanned in any::<bool>(),
         place in any::<prop::sample::Index>(),
     ) {
+        if scanned || end < 3 {
+            // Hold cannot be done any more once the exam has begun or is over: then it is refused or late, as it arrives.
+            ris.retain(|choice| *choice != 4);
+        }
         let day = day_of(&ris, if scanned { 3 } else { end });
         let mut shuffled: Vec<(i64, Command)> = Vec::new();
         for (message, at) in day.iter().zip(&order) {
@@ -197,8 +201,6 @@ proptest! {
             shuffled.insert(at, first);
             shuffled.push(second);
         }
-        // What cannot be done any more once the exam has begun is refused, whenever it was said; hold is such an act.
-        prop_assume!(!scanned && end == 3 || !ris.contains(&4));
         prop_assert_eq!(run(&in_order), run(&shuffled));
     }
 }
