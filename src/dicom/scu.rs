@@ -88,6 +88,15 @@ pub struct Found {
     pub comment: Option<String>,
 }
 
+/// Asks a peer whether it is there: associates, C-ECHO, releases. Gives the status of the echo.
+pub async fn verify(peer: SocketAddr, calling: &str, called: &str) -> Result<u16, ScuError> {
+    let mut association =
+        Association::connect(peer, calling, called, &[sop_class::VERIFICATION]).await?;
+    let status = association.echo().await?;
+    association.release().await?;
+    Ok(status)
+}
+
 /// An association as requestor.
 #[derive(Debug)]
 pub struct Association {
