@@ -84,19 +84,23 @@ impl Store {
                 StoreError::Unavailable(format!("cannot create {}: {e}", dir.display()))
             })?;
         }
-        let pragmas = |o: SqliteConnectOptions| {
-            o.journal_mode(SqliteJournalMode::Wal)
+        // The file's name is given as it is: in a URL `?`, `#` and `%` would mean something.
+        let file = path.to_owned();
+        let pragmas = move |o: SqliteConnectOptions| {
+            o.filename(&file)
+                .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY)
                 .foreign_keys(true)
                 .statement_cache_capacity(STATEMENTS)
         };
-        let mut writer = options(format!("sqlite://{path}?mode=rwc"));
+        let of_writer = pragmas.clone();
+        let mut writer = options("sqlite://relais.db".to_owned());
         writer
             .max_connections(1)
-            .map_sqlx_sqlite_opts(move |o| pragmas(o).create_if_missing(true));
+            .map_sqlx_sqlite_opts(move |o| of_writer(o).create_if_missing(true));
         let write = Database::connect(writer).await?;
-        let mut reader = options(format!("sqlite://{path}?mode=rw"));
+        let mut reader = options("sqlite://relais.db".to_owned());
         reader
             .max_connections(READERS)
             .map_sqlx_sqlite_opts(move |o| pragmas(o).pragma("query_only", "1"));
@@ -173,7 +177,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Succeeds if the database answers and can be written (readiness).
+    /// Succeeds if the database answers.
     ///
     /// # Errors
     /// As the database says.

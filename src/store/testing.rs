@@ -2,6 +2,7 @@
 //! server.
 
 use super::Store;
+use super::sql::Sql;
 use sea_orm::ConnectionTrait;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,10 +27,28 @@ fn name() -> String {
     format!("relais_unit_{}_{n}", std::process::id())
 }
 
+impl Store {
+    /// Lets the SQLite file grow by `pages` and no further: a full disk. `None` lifts the limit.
+    pub(crate) async fn limit_growth(&self, pages: Option<i64>) {
+        let limit = match pages {
+            Some(pages) => {
+                let row = Sql::new(&self.write, "PRAGMA page_count")
+                    .one(&self.write)
+                    .await
+                    .unwrap();
+                row.unwrap().try_get_by_index::<i64>(0).unwrap() + pages
+            }
+            None => 1 << 30,
+        };
+        let pragma = format!("PRAGMA max_page_count = {limit}");
+        self.write.execute_unprepared(&pragma).await.unwrap();
+    }
+}
+
 /// A SQLite store.
 pub(crate) async fn sqlite() -> Fresh {
     let dir = std::env::temp_dir().join(name());
-    let url = format!("sqlite://{}/below/relais.db", dir.display());
+    let url = format!("sqlite://{}/be low#1%20/relais.db", dir.display());
     let store = Store::open(&url).await.unwrap();
     store.migrate().await.unwrap();
     Fresh {

@@ -188,7 +188,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The worklist rows of an exam, hidden ones included: what "why not" looks at.
+    /// How many steps are visible on worklists.
     ///
     /// # Errors
     /// As the database says.

@@ -342,6 +342,34 @@ async fn a_store_that_is_away_keeps_nothing_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_full_disk_keeps_nothing_of_the_group_and_is_survived() {
+    let Fresh { store, .. } = &sqlite().await;
+    let door = Door::open(store);
+    assert!(is_applied(
+        &door
+            .workflow
+            .execute(new_order(1, "1", "MARTIN", "202606020900"))
+            .await
+    ));
+    let dump = store.dump(&LeaveOut::NOTHING).await.unwrap();
+    store.limit_growth(Some(2)).await;
+    let units: Vec<Unit> = (2..40)
+        .map(|n| new_order(n, "1", "MARTIN", "202606020900"))
+        .collect();
+    let away = Outcome::Away(Reason::StorageAway);
+    let outcomes = door.burst(units.clone()).await;
+    assert!(outcomes.iter().all(|o| *o == away), "{outcomes:?}");
+    assert_eq!(
+        difference(&store.dump(&LeaveOut::NOTHING).await.unwrap(), &dump),
+        None
+    );
+    // The senders kept their messages; when there is room again, they are applied.
+    store.limit_growth(None).await;
+    assert!(door.burst(units).await.iter().all(is_applied));
+    door.close().await;
+}
+
+#[tokio::test]
 async fn what_waits_at_the_stop_is_committed_and_later_units_stay_with_their_sender() {
     let Fresh { store, .. } = &sqlite().await;
     let door = Door::open(store);
@@ -412,7 +440,9 @@ async fn after_the_morning(group: usize, twice: bool, units: &[Unit]) -> String 
     };
     let Fresh { store, .. } = &sqlite().await;
     let door = Door::with(store, 0, group);
-    door.burst(units.to_vec()).await;
+    let outcomes = door.burst(units.to_vec()).await;
+    let applied = outcomes.iter().filter(|o| is_applied(o)).count();
+    assert!(applied >= outcomes.len() / 2, "{outcomes:?}");
     if twice {
         let resends = units
             .iter()
