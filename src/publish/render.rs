@@ -16,6 +16,7 @@ use crate::fhir::check;
 use crate::fhir::datatype::{self, Systems};
 use crate::fhir::shape::build::{Context, Entry};
 use crate::fhir::shape::{self, Held, Shape, Values};
+use crate::mapping::MappingSet;
 use serde_json::{Value as Json, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,6 +33,16 @@ pub trait Outbound {
 
     /// The mapping's revision, for the journal.
     fn revision(&self) -> String;
+}
+
+impl Outbound for MappingSet {
+    fn outbound(&self, resource: &str, scope: &Node<'_>) -> Result<Option<Values>, Held> {
+        Self::outbound(self, resource, scope)
+    }
+
+    fn revision(&self) -> String {
+        Self::revision(self).to_owned()
+    }
 }
 
 /// What a site chooses about its publications.

@@ -254,3 +254,105 @@ fn a_token_is_escaped_for_search_and_for_the_address() {
     assert_eq!(token("urn:oid:1.2", "a,b c"), "urn:oid:1.2%7Ca%5C%2Cb%20c");
     assert_eq!(token("urn:oid:1.2", "é|"), "urn:oid:1.2%7C%C3%A9%5C%7C");
 }
+
+/// The shipped outbound files with the tables that they use.
+fn shipped() -> MappingSet {
+    macro_rules! files {
+        ($($name:literal),* $(,)?) => {
+            vec![$(crate::mapping::SourceFile {
+                name: $name.to_owned(),
+                layer: 0,
+                text: include_str!(concat!("../../mappings/", $name)).into(),
+            }),*]
+        };
+    }
+    let (set, problems) = MappingSet::compile(files![
+        "outbound/fhir/patient.toml",
+        "outbound/fhir/service_request.toml",
+        "outbound/fhir/imaging_study.toml",
+        "outbound/fhir/diagnostic_report.toml",
+        "tables/sex.csv",
+        "tables/priority.csv",
+        "tables/discontinuation.csv",
+        "tables/service_request_status.csv",
+        "tables/imaging_study_status.csv",
+        "tables/diagnostic_report_status.csv",
+    ]);
+    let problems: Vec<&String> = problems.iter().map(|p| &p.message).collect();
+    assert!(problems.is_empty(), "{problems:?}");
+    set
+}
+
+#[test]
+fn the_shipped_mapping_publishes_a_report_with_its_study_order_and_patient() {
+    let mut docs = performed_exam();
+    docs.subject = Subject::Report(ReportId(4));
+    docs.report = Some(t::report(ReportStatus::Final));
+    docs.documents
+        .insert("aa".to_owned(), Arc::from(&b"%PDF"[..]));
+    let rendered = render(&docs, &shipped(), &settings()).unwrap().unwrap();
+    let bundle = rendered.bundle;
+    assert_eq!(
+        types(&bundle),
+        [
+            "Patient",
+            "ServiceRequest",
+            "ImagingStudy",
+            "DiagnosticReport"
+        ]
+    );
+    let resource = |i: usize| &bundle["entry"][i]["resource"];
+    assert_eq!(resource(0)["gender"], "female");
+    assert_eq!(resource(0)["name"][0]["family"], "Lefèvre-Nuñez");
+    assert_eq!(resource(1)["status"], "completed");
+    assert_eq!(
+        resource(1)["occurrenceDateTime"],
+        "2026-06-02T08:30:00+02:00"
+    );
+    assert_eq!(resource(2)["status"], "available");
+    assert_eq!(resource(2)["numberOfInstances"], 2);
+    assert_eq!(
+        resource(2)["series"][0]["started"],
+        "2026-06-02T08:30:03+02:00"
+    );
+    assert_eq!(
+        resource(2)["basedOn"][0]["reference"],
+        bundle["entry"][1]["fullUrl"]
+    );
+    assert_eq!(resource(3)["status"], "final");
+    assert_eq!(
+        resource(3)["imagingStudy"][0]["reference"],
+        bundle["entry"][2]["fullUrl"]
+    );
+    assert_eq!(resource(3)["conclusion"], "Pas d'anomalie.");
+    assert_eq!(resource(3)["presentedForm"][0]["size"], 4);
+}
+
+#[test]
+fn the_shipped_mapping_publishes_every_state_of_an_exam() {
+    let check = |status: StepStatus, expected: &str| {
+        let mut docs = subjects(Subject::Exam(ExamId(2)));
+        docs.exams = vec![t::exam(status, &[])];
+        let rendered = render(&docs, &shipped(), &settings()).unwrap().unwrap();
+        assert_eq!(rendered.bundle["entry"][1]["resource"]["status"], expected);
+    };
+    check(StepStatus::Scheduled, "active");
+    check(StepStatus::Started, "active");
+    check(StepStatus::Completed, "completed");
+    check(StepStatus::Canceled, "revoked");
+    check(StepStatus::Discontinued, "revoked");
+}
+
+#[test]
+fn a_study_without_images_and_one_on_the_wrong_entry_are_published_too() {
+    for (status, wrong, expected) in [
+        (PpsStatus::InProgress, false, "registered"),
+        (PpsStatus::Discontinued, false, "cancelled"),
+        (PpsStatus::Discontinued, true, "entered-in-error"),
+    ] {
+        let mut docs = performed_exam();
+        docs.performed = vec![t::performed(3, status, wrong, vec![])];
+        let rendered = render(&docs, &shipped(), &settings()).unwrap().unwrap();
+        assert_eq!(rendered.bundle["entry"][2]["resource"]["status"], expected);
+    }
+}

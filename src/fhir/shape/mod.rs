@@ -259,29 +259,4 @@ const fn coded(target: Target, codes: &'static [&'static str]) -> Target {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(path: &str, targets: &[Target], sections: &[Section]) {
-        for (i, t) in targets.iter().enumerate() {
-            assert!(!t.doc.is_empty(), "{path}.{}", t.name);
-            assert!(!t.kinds.is_empty(), "{path}.{}", t.name);
-            assert!(
-                targets[..i].iter().all(|o| o.name != t.name),
-                "{path}.{} twice",
-                t.name
-            );
-        }
-        for s in sections {
-            check(&format!("{path}.{}", s.name), s.targets, s.sections);
-        }
-    }
-
-    #[test]
-    fn every_target_stands_once_and_says_what_it_means() {
-        for s in SHAPES {
-            check(s.resource, s.targets, s.sections);
-            assert_eq!(shape(s.resource).map(|x| x.resource), Some(s.resource));
-        }
-    }
-}
+mod tests;
