@@ -344,7 +344,8 @@ impl Checker<'_> {
                 }
                 self.bound(expr, target.codes, found);
             }
-            Goal::Attribute(_) | Goal::Extra(_) => {}
+            Goal::Attribute(path) => attribute(path, expr, &kinds, found),
+            Goal::Extra(_) => {}
         }
     }
 
@@ -422,6 +423,50 @@ impl Checker<'_> {
             }
             _ => (vec![], false),
         }
+    }
+}
+
+/// Attributes by which scanners query (PS3.4 K.6-1, the required matching keys): narrowed in the database by the record's value.
+const QUERY_KEYS: &[&str] = &[
+    "PatientName",
+    "PatientID",
+    "AccessionNumber",
+    "RequestedProcedureID",
+    "ScheduledProcedureStepSequence.ScheduledStationAETitle",
+    "ScheduledProcedureStepSequence.ScheduledProcedureStepStartDate",
+    "ScheduledProcedureStepSequence.ScheduledProcedureStepStartTime",
+    "ScheduledProcedureStepSequence.Modality",
+    "ScheduledProcedureStepSequence.ScheduledPerformingPhysicianName",
+];
+
+/// A worklist target: its kinds, and that a query key holds the record's value.
+fn attribute(path: &str, expr: &Expr, kinds: &[Kind], found: &mut Vec<Problem>) {
+    let keyword = path.rsplit('.').next().unwrap_or(path);
+    if let Some(tag) = dictionary::tag_of(keyword) {
+        let bad = kinds
+            .iter()
+            .filter(|k| !crate::dicom::datatype::accepts(**k, tag));
+        for kind in bad {
+            let message = format!("{} into {keyword}", kind.name());
+            found.push(Problem::new("M044", expr.span.clone(), message));
+        }
+    }
+    let bare = |e: &Expr| matches!(&e.kind, ExprKind::Name(p) if p.steps.iter().all(|s| s.select.is_none()));
+    let plain = match &expr.kind {
+        ExprKind::Call(call) => {
+            call.function.id == F::Table && call.piped.as_ref().is_some_and(bare)
+        }
+        _ => bare(expr),
+    };
+    if QUERY_KEYS.contains(&path) && !plain {
+        found.push(
+            Problem::new(
+                "M065",
+                expr.span.clone(),
+                format!("scanners query by {keyword}"),
+            )
+            .hint("write a bare name of the record, or change the value where it comes in"),
+        );
     }
 }
 

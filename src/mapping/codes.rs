@@ -205,6 +205,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "FHIR binds the element to a closed list; a cell of the table is not in it.",
     ),
     (
+        "M065",
+        "query key with functions",
+        "Scanners query by this attribute, and the database narrows by the record's value: in the default file its rule is a bare name.",
+    ),
+    (
         "M070",
         "selection",
         "The files of a link must not claim the same message.",

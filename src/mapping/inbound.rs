@@ -232,7 +232,7 @@ impl<'e, 'm> Pass<'e, 'm> {
         let ev = view.eval(&section.label);
         let found = ev.expr(each, None)?;
         let mut groups: Vec<(Option<String>, Vec<Item<'m>>)> = Vec::new();
-        for item in found {
+        for item in found.into_iter().filter(Item::says) {
             let key = match (&section.group_by, self.input) {
                 (Some(by), Input::Hl7(layout)) => {
                     let inner = View {

@@ -151,10 +151,11 @@ pub fn quantity(item: &Item<'_>, wanted: &str) -> Option<Value> {
     let Value::Number(number) = number(&text)? else {
         return None;
     };
-    let unit = if unit.is_empty() {
-        wanted.to_owned()
-    } else {
-        unit.to_lowercase()
+    // A number that was sent without its unit could be anything; one that a rule gives is in the unit that the rule names.
+    let unit = match (unit.is_empty(), &item.datum) {
+        (true, Datum::Hl7(_)) => return None,
+        (true, _) => wanted.to_owned(),
+        _ => unit.to_lowercase(),
     };
     if unit == wanted {
         return Some(Value::Number(number));
