@@ -1,5 +1,6 @@
 //! A day at a small hospital for tests: messages in a few words, a world, and the check that folding events gives the documents.
 
+mod lifecycle;
 mod orders;
 mod patients;
 mod performed;
