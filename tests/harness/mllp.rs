@@ -73,10 +73,12 @@ pub struct Ack(pub String);
 impl Ack {
     /// Field `n` of the first segment `id`, `""` if there is none.
     pub fn field(&self, id: &str, n: usize) -> &str {
+        // MSH-1 is the separator itself.
+        let at = if id == "MSH" { n - 2 } else { n - 1 };
         self.0
             .split('\r')
             .find_map(|segment| segment.strip_prefix(id)?.strip_prefix('|'))
-            .and_then(|fields| fields.split('|').nth(n - 1))
+            .and_then(|fields| fields.split('|').nth(at))
             .unwrap_or("")
     }
 

@@ -9,9 +9,11 @@
 
 pub mod chaos;
 pub mod database;
+pub mod endpoint;
 pub mod http;
 pub mod messages;
 pub mod mllp;
 pub mod process;
+pub mod scanner;
 pub mod tools;
 pub mod wait;

@@ -1,9 +1,11 @@
 //! The product as it is run: `relais serve` in a process of its own, which can be killed.
 
 use super::{database::Database, http, wait};
+use relais::simulate::department::SITE_FILES;
 use std::{
+    fs::File,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -18,10 +20,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// Writes a configuration for `database`, publishing to `target` (the FHIR base URL) if one is given, and starts the product.
+    /// Writes a configuration for `database` with the stations of the fictional department, publishing to `target` (the FHIR base URL) if one is given, and starts the product.
     pub fn start(database: &Database, target: Option<&str>) -> Self {
         let [mllp, dicom, http] = free_addresses();
         let config = database.dir.join("relais.toml");
+        for (name, text) in SITE_FILES {
+            let file = database.dir.join("site").join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
         std::fs::write(
             &config,
             configuration(&database.url, [mllp, dicom, http], target),
@@ -60,11 +67,18 @@ impl Process {
         })
     }
 
+    /// Everything that it printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(log_of(&self.config)).unwrap()
+    }
+
     fn wait_ready(&mut self) {
+        let log = log_of(&self.config);
         let Self { child, http, .. } = self;
         wait::until("relais serve is ready", || {
             if let Some(status) = child.try_wait().unwrap() {
-                panic!("relais serve ended at once: {status}");
+                let log = std::fs::read_to_string(&log).unwrap_or_default();
+                panic!("relais serve ended at once: {status}\n{log}");
             }
             http::get(*http, "/health/ready").filter(|(status, _)| *status == 200)
         });
@@ -78,15 +92,26 @@ impl Drop for Process {
     }
 }
 
-fn spawn(config: &PathBuf) -> Child {
+fn spawn(config: &Path) -> Child {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(log_of(config))
+        .unwrap();
     Command::new(env!("CARGO_BIN_EXE_relais"))
         .arg("serve")
         .arg("--config")
         .arg(config)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
         .spawn()
         .unwrap()
+}
+
+/// Where the process prints, beside its configuration.
+fn log_of(config: &Path) -> PathBuf {
+    config.with_file_name("relais.log")
 }
 
 /// Addresses that were free a moment ago: the product takes its ports from its configuration.
@@ -102,7 +127,9 @@ pub fn configuration(
     target: Option<&str>,
 ) -> String {
     let target = target.map_or_else(String::new, |url| {
-        format!("[[target]]\nname = \"mes\"\nkind = \"fhir\"\nurl = \"{url}\"\n")
+        format!(
+            "[[target]]\nname = \"mes\"\nkind = \"fhir\"\nurl = \"{url}\"\ntimeout_seconds = 2\n"
+        )
     });
     format!(
         r#"[site]
@@ -119,7 +146,7 @@ ae_title = "RELAIS"
 [http]
 listen = "{http}"
 [mappings]
-dirs = []
+dirs = ["site"]
 [[link]]
 name = "ris"
 match = {{ msh3 = "RISX" }}

@@ -44,9 +44,13 @@ pub fn run(command: &mut Command) -> String {
 }
 
 fn all(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// Programs print a peer's bytes as they are: UTF-8, or else ISO 8859-1.
+fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|b| char::from(*b)).collect(),
+    }
 }

@@ -13,6 +13,23 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(DEADLINE, what, look)
 }
 
+/// Polls `look` until it succeeds.
+///
+/// # Panics
+/// After [`DEADLINE`], with the last reason why not.
+pub fn until_ok<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let mut reason = String::new();
+    let start = Instant::now();
+    while start.elapsed() < DEADLINE {
+        match look() {
+            Ok(seen) => return seen,
+            Err(why) => reason = why,
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("not seen within {DEADLINE:?}: {what}\n{reason}");
+}
+
 /// Polls `look` until it yields a value, for at most `deadline`.
 ///
 /// # Panics

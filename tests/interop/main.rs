@@ -31,12 +31,12 @@ fn mllp_send(database: &Database, mllp: SocketAddr, message: &[u8]) -> String {
         .arg("127.0.0.1"))
 }
 
-/// DCMTK's `findscu -W`: a station's list, decoded to UTF-8 text.
+/// DCMTK's `findscu -W`: a station's list as it prints it.
 fn findscu(dicom: SocketAddr, station: &str, options: &[&str]) -> String {
     let port = dicom.port().to_string();
     run(dcmtk("findscu")
         .args(options)
-        .args(["-v", "-W", "+U8", "-aet", station, "-aec", "RELAIS"])
+        .args(["-v", "-W", "-aet", station, "-aec", "RELAIS"])
         .args([
             "-k",
             "PatientName",

@@ -10,10 +10,17 @@
 mod harness;
 
 mod app;
+mod exams;
 mod intake;
+mod publish;
+mod worklist;
 
 use app::TestApp;
-use harness::database::{self, Engine};
+use harness::{
+    database::{self, Engine},
+    scanner::runtime,
+};
+use relais::store::Store;
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -27,7 +34,7 @@ use std::{
 pub type Test = (&'static str, fn(&TestApp));
 
 /// Every test of the binary; a new file adds its list here.
-const TESTS: &[&[Test]] = &[intake::TESTS];
+const TESTS: &[&[Test]] = &[intake::TESTS, worklist::TESTS, exams::TESTS, publish::TESTS];
 
 /// Tests at the same time: each has a process and a database of its own.
 const WORKERS: usize = 3;
@@ -45,6 +52,13 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    database::set_template(|url| {
+        runtime().block_on(async {
+            let store = Store::open(url).await.unwrap();
+            store.migrate().await.unwrap();
+            store.close().await;
+        });
+    });
     let queue: Mutex<VecDeque<(Engine, Test)>> = Mutex::new(
         wanted
             .iter()

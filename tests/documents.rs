@@ -1,0 +1,127 @@
+//! Documents stay true: links lead somewhere, files and tests that they name exist, the examples are what the product reads.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files below a directory with one of the endings.
+fn files(dir: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            files(&path, endings, found);
+        } else if endings.iter().any(|e| name.ends_with(e)) {
+            found.push(path);
+        }
+    }
+}
+
+fn documents() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    files(root(), &[".md"], &mut found);
+    found
+        .into_iter()
+        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+/// The words between back quotes, code blocks left out.
+fn quoted(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter(|line| !line.starts_with("    "))
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for (path, text) in documents() {
+        for part in text.split("](").skip(1) {
+            let target = part.split([')', '#']).next().unwrap_or("");
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            if !path.parent().unwrap().join(target).exists() {
+                broken.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn files_that_are_named_exist() {
+    const PLACES: [&str; 6] = [
+        "src/",
+        "tests/",
+        "docs/",
+        "mappings/",
+        "migrations/",
+        "scripts/",
+    ];
+    let mut missing = Vec::new();
+    for (path, text) in documents() {
+        // Checklists name files that a reader will add.
+        let checklist = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .starts_with("adding-");
+        for word in quoted(&text) {
+            let named =
+                PLACES.iter().any(|p| word.starts_with(p)) && !word.contains(['*', '<', '{', ' ']);
+            let exists = root().join(word).exists() || path.parent().unwrap().join(word).exists();
+            if named && !checklist && !exists {
+                missing.push(format!("{}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_invariant_names_tests_that_exist_or_the_issue_that_brings_them() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, rest) = text.split_once("\n## Invariants\n").unwrap();
+    let (table, _) = rest.split_once("\n## ").unwrap();
+    let mut sources = Vec::new();
+    files(&root().join("src"), &[".rs"], &mut sources);
+    files(&root().join("tests"), &[".rs"], &mut sources);
+    let sources: Vec<String> = sources
+        .iter()
+        .map(|p| fs::read_to_string(p).unwrap())
+        .collect();
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|l| l.starts_with("| ") && !l.starts_with("| |"))
+        .collect();
+    assert_eq!(rows.len(), 11);
+    for row in rows {
+        let held_by = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let tests: Vec<&str> = quoted(held_by)
+            .into_iter()
+            .filter(|w| w.contains('_'))
+            .collect();
+        assert!(!tests.is_empty() || held_by.contains("issue"), "{row}");
+        for test in tests {
+            let declared = format!("fn {test}(");
+            assert!(
+                sources.iter().any(|s| s.contains(&declared)),
+                "no test {test}"
+            );
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What scanners report (MPPS) and what follows from it.
+
+use crate::{
+    Test,
+    app::TestApp,
+    harness::{messages::Story, mllp::accepted, scanner::Pps},
+};
+
+pub const TESTS: &[Test] = &[
+    (
+        "a_started_exam_leaves_the_list_and_a_completed_one_stays_away",
+        a_started_exam_leaves_the_list_and_a_completed_one_stays_away,
+    ),
+    (
+        "n_set_on_a_final_step_is_refused",
+        n_set_on_a_final_step_is_refused,
+    ),
+    (
+        "an_unknown_and_a_duplicate_step_are_told_apart",
+        an_unknown_and_a_duplicate_step_are_told_apart,
+    ),
+    (
+        "an_exam_broken_off_without_images_returns_to_the_list",
+        an_exam_broken_off_without_images_returns_to_the_list,
+    ),
+    (
+        "a_wrong_worklist_entry_returns_to_the_list",
+        a_wrong_worklist_entry_returns_to_the_list,
+    ),
+    (
+        "a_cancel_after_the_start_is_refused",
+        a_cancel_after_the_start_is_refused,
+    ),
+    (
+        "a_step_of_another_patient_is_not_linked",
+        a_step_of_another_patient_is_not_linked,
+    ),
+    (
+        "an_exam_without_an_order_is_accepted",
+        an_exam_without_an_order_is_accepted,
+    ),
+];
+
+const AT: &str = "20260602080000";
+const STATION: &str = "CT1_SCANNER";
+
+fn ordered(app: &TestApp) -> (Story, Pps) {
+    let story = Story::default();
+    accepted(&app.ris().send(&story.order("NW", AT)));
+    let pps = Pps::of(&story);
+    (story, pps)
+}
+
+fn listed(app: &TestApp) -> usize {
+    app.scanner(STATION)
+        .worklist(&[("ScheduledStationAETitle", STATION)])
+        .len()
+}
+
+fn a_started_exam_leaves_the_list_and_a_completed_one_stays_away(app: &TestApp) {
+    let (_, pps) = ordered(app);
+    let scanner = app.scanner(STATION);
+    assert_eq!(listed(app), 1);
+    assert_eq!(scanner.create(&pps), 0x0000);
+    assert_eq!(listed(app), 0);
+    assert_eq!(scanner.complete(&pps), 0x0000);
+    assert_eq!(listed(app), 0);
+}
+
+fn n_set_on_a_final_step_is_refused(app: &TestApp) {
+    let (_, pps) = ordered(app);
+    let scanner = app.scanner(STATION);
+    assert_eq!(scanner.create(&pps), 0x0000);
+    assert_eq!(scanner.complete(&pps), 0x0000);
+    assert_eq!(scanner.complete(&pps), 0x0110);
+    assert_eq!(scanner.discontinue(&pps, "110501"), 0x0110);
+}
+
+fn an_unknown_and_a_duplicate_step_are_told_apart(app: &TestApp) {
+    let (_, pps) = ordered(app);
+    let scanner = app.scanner(STATION);
+    assert_eq!(scanner.complete(&pps), 0x0112);
+    assert_eq!(scanner.create(&pps), 0x0000);
+    assert_eq!(scanner.create(&pps), 0x0111);
+}
+
+fn an_exam_broken_off_without_images_returns_to_the_list(app: &TestApp) {
+    let (_, pps) = ordered(app);
+    let scanner = app.scanner(STATION);
+    scanner.create(&pps);
+    assert_eq!(scanner.discontinue(&pps, "110501"), 0x0000);
+    assert_eq!(listed(app), 1);
+}
+
+fn a_wrong_worklist_entry_returns_to_the_list(app: &TestApp) {
+    let (_, pps) = ordered(app);
+    let scanner = app.scanner(STATION);
+    scanner.create(&pps);
+    assert_eq!(scanner.discontinue(&pps, "110514"), 0x0000);
+    assert_eq!(listed(app), 1);
+}
+
+fn a_cancel_after_the_start_is_refused(app: &TestApp) {
+    let (story, pps) = ordered(app);
+    app.scanner(STATION).create(&pps);
+    // Said after the scanner's statement: an older one would have no effect at all. A clock ahead of ours counts as now.
+    let ack = app.ris().send(&story.order("CA", "20990101000000"));
+    assert_eq!(ack.code(), "AE", "{}", ack.0);
+}
+
+fn a_step_of_another_patient_is_not_linked(app: &TestApp) {
+    let (_, pps) = ordered(app);
+    let stranger = Pps {
+        patient_id: "80099999".to_owned(),
+        ..pps
+    };
+    assert_eq!(
+        app.scanner(STATION).create(&stranger),
+        0x0000,
+        "the scanner is not refused"
+    );
+    assert_eq!(listed(app), 1, "but its exam is not taken for done");
+}
+
+fn an_exam_without_an_order_is_accepted(app: &TestApp) {
+    let pps = Pps {
+        accession: String::new(),
+        procedure: String::new(),
+        step: String::new(),
+        ..Pps::of(&Story::default())
+    };
+    let scanner = app.scanner(STATION);
+    assert_eq!(scanner.create(&pps), 0x0000);
+    assert_eq!(scanner.complete(&pps), 0x0000);
+}
