@@ -85,7 +85,12 @@ fn each<'m>(call: &Call, item: Item<'m>, ev: &Eval<'_, 'm>) -> Option<Item<'m>> 
         F::Drop => without(&item, arg(0)),
         _ => return Some(item),
     };
-    if value.is_none() {
+    // Nothing after a mark or no alternate code is an answer; a number that is none is worth a word.
+    let reads = matches!(
+        function,
+        F::Number | F::Quantity | F::Date | F::Base64Text | F::Code | F::Drop
+    );
+    if value.is_none() && reads {
         let message = format!("`{}` cannot read this value: left out", call.function.name);
         ev.warn(message, item.place());
     }

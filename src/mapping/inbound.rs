@@ -230,7 +230,8 @@ impl<'e, 'm> Pass<'e, 'm> {
             return Ok(record.into_iter().collect());
         };
         let ev = view.eval(&section.label);
-        let found = ev.expr(each, None)?;
+        // A sequence of zero length has no items.
+        let found = ev.expr(each, None)?.into_iter().filter(Item::says);
         let mut groups: Vec<(Option<String>, Vec<Item<'m>>)> = Vec::new();
         for item in found.into_iter().filter(Item::says) {
             let key = match (&section.group_by, self.input) {

@@ -8,6 +8,7 @@
 
 mod apply;
 pub mod ast;
+pub mod cases;
 pub mod check;
 pub mod codes;
 mod command;

@@ -133,13 +133,16 @@ const UNITS: &[(&str, char, f64)] = &[
     ("s", 't', 1.0 / 60.0),
 ];
 
-/// The number of an OBX (unit in OBX-6), a CQ (unit in .2) or a bare number, in the wanted unit. A unit that is not known gives
-/// nothing: a weight is never guessed.
+/// The number of an OBX (unit in OBX-6), a CQ (unit in .2) or a bare number, in the wanted unit. An OBX without a unit, or a unit
+/// that is not known, gives nothing: a weight is never guessed.
 pub fn quantity(item: &Item<'_>, wanted: &str) -> Option<Value> {
     let (text, unit) = match item.datum {
         Datum::Hl7(Slot::Segment(segment)) => {
             let value = observed(segment)?.text()?.into_owned();
             let unit = segment.field(6).first().text().trim().to_owned();
+            if unit.is_empty() {
+                return None;
+            }
             (value, unit)
         }
         Datum::Hl7(Slot::Repetition(r, _)) => {
