@@ -1,1 +1,386 @@
 //! Composition root: builds everything, starts listeners and workers, drains on shutdown.
+//!
+//! Order of stopping: no new connections; ports finish what is in hand; the writer commits what waits; workers settle what is in
+//! flight; HTTP; the store.
+
+use crate::api::{ApiState, serve};
+use crate::clock::{Clock, Minter};
+use crate::config::Config;
+use crate::dicom::charset::Charset;
+use crate::dicom::dataset::DataSet;
+use crate::dicom::mpps_scp::MppsScp;
+use crate::dicom::scp::{Body, BoxFuture, DimseFailure, FindAnswer, Peer, ScpSettings, Services};
+use crate::dicom::worklist_scp::WorklistScp;
+use crate::domain::value::Organization;
+use crate::fhir::datatype::Systems;
+use crate::hl7::listener::MllpSettings;
+use crate::intake::Intake;
+use crate::mapping::MappingSet;
+use crate::mapping::table::Row;
+use crate::mappings::Mappings;
+use crate::publish::fhir::FhirTarget;
+use crate::publish::plan::TargetPlan;
+use crate::publish::render::{Outbound, Settings as Rendering};
+use crate::publish::scope::Site;
+use crate::publish::worker::{self, Mapping};
+use crate::store::Store;
+use crate::workflow::{Settings, Workflow};
+use anyhow::{Context, anyhow};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long ports may finish what is in hand.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How often a node says that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// A running engine.
+pub struct App {
+    /// Bound addresses: with port 0 in the configuration, the ones that were given.
+    pub mllp: SocketAddr,
+    pub dicom: SocketAddr,
+    pub http: SocketAddr,
+    pub store: Store,
+    pub mappings: Arc<Mappings>,
+    /// The way of an HL7 message, for callers in the same process.
+    pub intake: Arc<Intake>,
+    ports_stop: CancellationToken,
+    ports: Vec<JoinHandle<()>>,
+    workers_stop: CancellationToken,
+    workers: Vec<JoinHandle<()>>,
+    writer_stop: CancellationToken,
+    writer: JoinHandle<()>,
+    api: actix_web::dev::ServerHandle,
+}
+
+struct DicomServices {
+    worklist: WorklistScp,
+    mpps: MppsScp,
+}
+
+impl Services for DicomServices {
+    fn fallback_charset(&self, peer: &Peer) -> Option<Charset> {
+        self.worklist.charset_of(&peer.calling_ae)
+    }
+
+    fn find<'a>(
+        &'a self,
+        peer: &'a Peer,
+        query: DataSet,
+    ) -> BoxFuture<'a, Result<FindAnswer, DimseFailure>> {
+        Box::pin(self.worklist.find(peer, query))
+    }
+
+    fn create<'a>(
+        &'a self,
+        peer: &'a Peer,
+        uid: Option<String>,
+        body: Body,
+    ) -> BoxFuture<'a, Result<String, DimseFailure>> {
+        Box::pin(self.mpps.create(peer, uid, body))
+    }
+
+    fn set<'a>(
+        &'a self,
+        peer: &'a Peer,
+        uid: String,
+        body: Body,
+    ) -> BoxFuture<'a, Result<(), DimseFailure>> {
+        Box::pin(self.mpps.set(peer, uid, body))
+    }
+}
+
+impl App {
+    /// Builds and starts everything that the configuration names. On failure nothing is left running.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let metrics = crate::telemetry::metrics();
+        let clock = Clock::default();
+        let mappings = Mappings::load(&config.mapping_dirs).map_err(|problems| {
+            let first = problems
+                .first()
+                .map(|p| format!("{}: {}", p.file, p.message))
+                .unwrap_or_default();
+            anyhow!(
+                "{} problem(s) in the mapping files, first {first}; `relais check` shows them all",
+                problems.len()
+            )
+        })?;
+        let mappings = Arc::new(mappings);
+        let store = Store::open(&config.store_url)
+            .await
+            .context("cannot open the store")?;
+        store
+            .migrate()
+            .await
+            .context("cannot bring the store's schema up to date")?;
+        let node = store
+            .register_node(&node_name(&config), clock.now())
+            .await
+            .context("cannot register this node")?;
+        let minter = Minter::new(clock.clone(), node);
+        minter.advance_past(store.highest_id().await.context("cannot read the store")?);
+        let set = mappings.current();
+        store
+            .activate_mapping(set.revision(), &files_json(&set), clock.now())
+            .await
+            .context("cannot keep the mapping revision")?;
+
+        // Everything is bound before anything is served, so that a taken port leaves no half-started engine.
+        let bind = |address: SocketAddr, what: &'static str| async move {
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address} ({what}.listen)"))
+        };
+        let mllp = bind(config.mllp.listen, "mllp").await?;
+        let dicom = bind(config.dicom.listen, "dicom").await?;
+        let http = std::net::TcpListener::bind(config.http.listen)
+            .with_context(|| format!("cannot listen on {} (http.listen)", config.http.listen))?;
+        let token = read_token(&config)?;
+        let (mllp_at, dicom_at, http_at) =
+            (mllp.local_addr()?, dicom.local_addr()?, http.local_addr()?);
+
+        let plans = config
+            .targets
+            .iter()
+            .map(|t| TargetPlan {
+                name: t.name.clone(),
+                kind: t.kind,
+            })
+            .collect();
+        let settings = Settings::new(
+            config.site.oid_root.clone(),
+            config.site.zone.clone(),
+            plans,
+        );
+        let writer_stop = CancellationToken::new();
+        let (workflow, writer) = Workflow::start(
+            store.clone(),
+            settings,
+            clock.clone(),
+            minter.clone(),
+            writer_stop.clone(),
+        );
+
+        let config = Arc::new(config);
+        let (ports_stop, workers_stop) = (CancellationToken::new(), CancellationToken::new());
+        let intake = Arc::new(Intake {
+            config: Arc::clone(&config),
+            mappings: Arc::clone(&mappings),
+            workflow: workflow.clone(),
+            clock: clock.clone(),
+            minter: minter.clone(),
+        });
+        let services = Arc::new(DicomServices {
+            worklist: WorklistScp {
+                config: Arc::clone(&config),
+                mappings: Arc::clone(&mappings),
+                store: store.clone(),
+            },
+            mpps: MppsScp {
+                config: Arc::clone(&config),
+                mappings: Arc::clone(&mappings),
+                workflow: workflow.clone(),
+                clock: clock.clone(),
+                minter: minter.clone(),
+            },
+        });
+        let mllp_settings = MllpSettings {
+            max_message: config.mllp.max_message_bytes,
+            idle_timeout: config.mllp.idle,
+            max_connections: config.mllp.max_connections,
+            drain: DRAIN,
+            ..MllpSettings::default()
+        };
+        let scp_settings = ScpSettings {
+            ae_title: config.dicom.ae_title.clone(),
+            max_associations: config.dicom.max_associations,
+            idle: config.dicom.idle,
+            drain: DRAIN,
+            ..ScpSettings::default()
+        };
+        let ports = vec![
+            tokio::spawn(crate::hl7::listener::serve(
+                mllp,
+                mllp_settings,
+                intake.clone(),
+                ports_stop.clone(),
+            )),
+            tokio::spawn(crate::dicom::scp::serve(
+                dicom,
+                scp_settings,
+                services,
+                ports_stop.clone(),
+            )),
+        ];
+        let mut workers = vec![tokio::spawn(heartbeat(
+            store.clone(),
+            clock.clone(),
+            node,
+            workers_stop.clone(),
+        ))];
+        let mapping: Mapping = {
+            let mappings = Arc::clone(&mappings);
+            Arc::new(move || -> Arc<dyn Outbound + Send + Sync> { mappings.current() })
+        };
+        for target in &config.targets {
+            let fhir = FhirTarget::new(&target.url, target.timeout, rendering(&config, &set))
+                .with_context(|| format!("target {} cannot be set up", target.name))?;
+            let worker = worker::start(
+                &target.name,
+                fhir,
+                store.clone(),
+                clock.clone(),
+                minter.clone(),
+                Arc::clone(&mapping),
+                workflow.committed(),
+                workers_stop.clone(),
+            );
+            workers.push(worker.task);
+        }
+        let ready_store = store.clone();
+        let ready: crate::api::Ready = Arc::new(move || {
+            let store = ready_store.clone();
+            Box::pin(async move {
+                store
+                    .ping()
+                    .await
+                    .map_err(|e| format!("the database is not available: {e}"))
+            })
+        });
+        let api = serve(
+            http,
+            ApiState {
+                metrics,
+                ready,
+                token,
+            },
+        )?;
+        Ok(Self {
+            mllp: mllp_at,
+            dicom: dicom_at,
+            http: http_at,
+            store,
+            mappings,
+            intake,
+            ports_stop,
+            ports,
+            workers_stop,
+            workers,
+            writer_stop,
+            writer,
+            api,
+        })
+    }
+
+    /// Drains and stops. Returns when everything that was acknowledged is on disk and nothing of ours runs any more.
+    pub async fn stop(self) {
+        self.ports_stop.cancel();
+        for port in self.ports {
+            let _ = port.await;
+        }
+        self.writer_stop.cancel();
+        let _ = self.writer.await;
+        self.workers_stop.cancel();
+        for worker in self.workers {
+            let _ = worker.await;
+        }
+        self.api.stop(true).await;
+        self.store.close().await;
+    }
+}
+
+/// The texts of a mapping revision, for the store: name to text, hidden files included.
+fn files_json(set: &MappingSet) -> String {
+    let files: serde_json::Map<String, serde_json::Value> = set
+        .files()
+        .iter()
+        .map(|f| (format!("{}:{}", f.layer, f.name), f.text.as_ref().into()))
+        .collect();
+    serde_json::Value::Object(files).to_string()
+}
+
+/// What publications say of the site, and by which addresses FHIR knows coding systems and authorities.
+fn rendering(config: &Config, set: &MappingSet) -> Rendering {
+    let mut codes = Vec::new();
+    if let Some(table) = set.table("code_systems") {
+        let cell = |row: &Row, name| {
+            table
+                .column(Some(name))
+                .and_then(|c| row.cells.get(c))
+                .filter(|t| !t.is_empty())
+                .cloned()
+        };
+        for row in table.rows() {
+            let Some(address) = cell(row, "fhir") else {
+                continue;
+            };
+            let names = ["hl7v2", "dicom", "oid"]
+                .into_iter()
+                .filter_map(|name| cell(row, name));
+            codes.extend(names.map(|name| (name, address.clone())));
+        }
+    }
+    let issuers = config.links.iter().filter_map(|link| {
+        let issuer = link.default_issuer.as_ref()?;
+        Some((
+            issuer.namespace.clone()?,
+            format!("urn:oid:{}", issuer.oid()?),
+        ))
+    });
+    Rendering {
+        site: Site {
+            oid_root: config.site.oid_root.clone(),
+            name: config.site.name.clone(),
+            institution: Some(Organization {
+                identifiers: vec![],
+                name: Some(config.site.name.clone()),
+            }),
+            language: Some("fr-FR".to_owned()),
+            timezone: config.site.timezone.clone(),
+            zone: config.site.zone.clone(),
+        },
+        systems: Systems::new(codes, issuers),
+        profiles: BTreeMap::new(),
+    }
+}
+
+/// Nodes that share a database differ by where they listen.
+fn node_name(config: &Config) -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    format!("{}/{}", host.trim(), config.mllp.listen)
+}
+
+fn read_token(config: &Config) -> anyhow::Result<Option<Arc<str>>> {
+    let Some(path) = &config.http.token_file else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read http.token_file {}", path.display()))?;
+    let token = text.lines().next().unwrap_or("").trim();
+    if token.len() < 16 {
+        return Err(anyhow!(
+            "http.token_file {} must hold at least 16 characters in its first line",
+            path.display()
+        ));
+    }
+    Ok(Some(Arc::from(token)))
+}
+
+async fn heartbeat(store: Store, clock: Clock, node: u16, stop: CancellationToken) {
+    let mut beat = tokio::time::interval(HEARTBEAT);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = beat.tick() => {
+                if let Err(error) = store.heartbeat(node, clock.now()).await {
+                    tracing::warn!(%error, "the heartbeat of this node cannot be written");
+                }
+            }
+        }
+    }
+}

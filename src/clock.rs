@@ -46,6 +46,22 @@ impl Clock {
     }
 }
 
+/// Measures how long something takes; says nothing about the time of day.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// The time since the start.
+    pub fn elapsed(self) -> std::time::Duration {
+        self.0.elapsed()
+    }
+}
+
 /// 2025-01-01T00:00:00Z in milliseconds: ids count from here, 41 bits last until 2094.
 const EPOCH_MS: i64 = 1_735_689_600_000;
 const COUNTER_BITS: u32 = 12;

@@ -1,1 +1,279 @@
-//! From frame to acknowledgement: the file to read first.
+//! THE FILE TO READ FIRST: how an HL7 message becomes state and an acknowledgement.
+//!
+//! 1. read: character set and structure (`hl7::message`), link by sender (`config`)
+//! 2. translate: the link's mapping file turns the message into commands with origins (`mapping`), or a refusal with its place
+//! 3. execute: journal, state, events, worklist and outbox in ONE commit (`workflow`)
+//! 4. acknowledge: AA, AE or AR, only after the commit (`hl7::ack`)
+//!
+//! A message that cannot be applied is journalled with its reason, answered AE or AR, and can be sent again after the cause is mended.
+
+use crate::clock::{Clock, Minter};
+use crate::config::{Config, Link};
+use crate::domain::ids::JournalId;
+use crate::domain::reason::{Hl7Place, Place, Reason, Refusal};
+use crate::domain::time::{AsOf, Instant, When};
+use crate::hl7::ack::{AckCode, AckTo, ack, code_of};
+use crate::hl7::batch;
+use crate::hl7::listener::{Frame, Handler, Reply};
+use crate::hl7::message::{Message, Reading};
+use crate::mapping::Translation;
+use crate::mappings::Mappings;
+use crate::workflow::{JournalEntry, Outcome, Unit, Workflow};
+use sha2::{Digest, Sha256};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Versions of HL7 v2 whose structure we read.
+const VERSIONS: [&str; 12] = [
+    "2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1",
+];
+
+/// The way from a frame to its acknowledgement.
+pub struct Intake {
+    pub config: Arc<Config>,
+    pub mappings: Arc<Mappings>,
+    pub workflow: Workflow,
+    pub clock: Clock,
+    pub minter: Minter,
+}
+
+/// What a message turned out to be, before it is executed.
+struct Read {
+    kind: String,
+    charset: String,
+    as_of: AsOf,
+    decision: Result<Translation, Refusal>,
+    warnings: Vec<String>,
+    mapping_rev: String,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub struct Taken {
+    /// The acknowledgement, ready to be framed; `None` if the sender asked for none (MSH-15, MSH-16).
+    pub ack: Option<Vec<u8>>,
+    pub code: AckCode,
+    /// MSH-9 as `TYPE^EVENT`.
+    pub kind: String,
+    pub refusal: Option<Refusal>,
+    /// Names of the events that it caused; empty for a resend or a message without effect.
+    pub changed: Vec<&'static str>,
+}
+
+impl Handler for Intake {
+    fn handle(&self, frame: Frame) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {
+        Box::pin(async move {
+            let ranges = batch::messages(&frame.bytes);
+            if ranges.len() < 2 || frame.oversize {
+                let taken = self.take(&frame.bytes, frame.oversize, frame.peer).await;
+                return taken.ack.map_or(Reply::Silence, Reply::Answer);
+            }
+            // A batch: each message is judged and acknowledged on its own, in order.
+            let mut answers = Vec::with_capacity(ranges.len());
+            for range in ranges {
+                let message = frame.bytes.get(range).unwrap_or_default();
+                answers.extend(self.take(message, false, frame.peer).await.ack);
+            }
+            if answers.is_empty() {
+                Reply::Silence
+            } else {
+                Reply::Answers(answers)
+            }
+        })
+    }
+}
+
+impl Intake {
+    /// Takes one message, from its bytes to its acknowledgement. What was queued is committed even if nobody waits for the answer.
+    pub async fn take(&self, bytes: &[u8], oversize: bool, peer: SocketAddr) -> Taken {
+        let received = self.clock.now();
+        let journal = JournalId(self.minter.mint());
+        let to = AckTo::peek(bytes);
+        let (application, facility) = to.sender();
+        let link = self.config.mllp_link(&application, &facility, peer.ip());
+        let stamp = (
+            self.minter.mint().to_string(),
+            received.hl7(&self.config.site.zone),
+        );
+        let stamp = (stamp.0.as_str(), stamp.1.as_str());
+        let answer = |code: AckCode, refusal: Option<&Refusal>| {
+            to.answer(code).map(|code| ack(&to, code, refusal, stamp))
+        };
+        let body: Arc<[u8]> = Arc::from(bytes);
+        let read = self.read(&body, oversize, link, journal, received);
+
+        let unit = Unit {
+            journal: JournalEntry {
+                id: journal,
+                received,
+                port: "mllp".to_owned(),
+                link: link.name.clone(),
+                peer: peer.to_string(),
+                kind: read.kind.clone(),
+                control_id: to.control_id(),
+                hash: Sha256::digest(&body).into(),
+                charset: read.charset,
+                zone: link.timezone.clone(),
+                mapping_rev: read.mapping_rev,
+            },
+            body,
+            decision: read.decision.map(|t| t.commands),
+            as_of: read.as_of,
+            zone: link.zone.clone(),
+            policy: link.policy,
+            ack: answer(AckCode::AA, None),
+            warnings: read.warnings,
+            detect_resend: true,
+        };
+        let positive = unit.ack.clone();
+        let kind = read.kind;
+        match self.workflow.execute(unit).await {
+            Outcome::Applied { events, .. } => {
+                let changed = events.iter().map(|(name, _)| *name).collect();
+                Taken {
+                    ack: positive,
+                    code: AckCode::AA,
+                    kind,
+                    refusal: None,
+                    changed,
+                }
+            }
+            Outcome::Repeated { ack } => Taken {
+                ack: Some(ack),
+                code: AckCode::AA,
+                kind,
+                refusal: None,
+                changed: vec![],
+            },
+            Outcome::Refused(refusal) => {
+                tracing::warn!(journal = %journal, link = %link.name, reason = %refusal.reason, "message refused");
+                let (code, _) = code_of(refusal.reason);
+                Taken {
+                    ack: answer(code, Some(&refusal)),
+                    code,
+                    kind,
+                    refusal: Some(refusal),
+                    changed: vec![],
+                }
+            }
+            Outcome::Away(reason) => {
+                let refusal =
+                    Refusal::new(reason, "nothing was stored").hint("send it again later");
+                let (code, _) = code_of(reason);
+                Taken {
+                    ack: answer(code, Some(&refusal)),
+                    code,
+                    kind,
+                    refusal: Some(refusal),
+                    changed: vec![],
+                }
+            }
+        }
+    }
+
+    fn read(
+        &self,
+        body: &Arc<[u8]>,
+        oversize: bool,
+        link: &Link,
+        journal: JournalId,
+        received: Instant,
+    ) -> Read {
+        let set = self.mappings.current();
+        let mut read = Read {
+            kind: String::new(),
+            charset: String::new(),
+            as_of: AsOf {
+                at: received,
+                role: link.role,
+                journal,
+            },
+            decision: Err(Refusal::new(Reason::MessageUnparsable, "")),
+            warnings: vec![],
+            mapping_rev: set.revision().to_owned(),
+        };
+        if oversize {
+            let limit = self.config.mllp.max_message_bytes;
+            read.decision = Err(Refusal::new(Reason::Limit, "the message is too large")
+                .allowed(format!("at most {limit} bytes"))
+                .hint("raise mllp.max_message_mib, or send the document by reference"));
+            return read;
+        }
+        let reading = Reading {
+            charset: link.charset,
+            contradiction: link.contradiction,
+        };
+        let message = match Message::parse(Arc::clone(body), &reading) {
+            Ok(message) => message,
+            Err(refusal) => {
+                read.decision = Err(refusal);
+                return read;
+            }
+        };
+        let header = message.header();
+        read.kind = format!("{}^{}", header.type_, header.event)
+            .trim_end_matches('^')
+            .to_owned();
+        read.charset = message.charset().hl7_code().to_owned();
+        read.warnings = message.warnings().to_vec();
+        if let Err(refusal) = acceptable(&message, link) {
+            read.decision = Err(refusal);
+            return read;
+        }
+        let view = link.view();
+        read.decision = set.translate_hl7(&message, &view, journal);
+        let stated = match &read.decision {
+            Ok(translation) => {
+                read.warnings
+                    .extend(translation.warnings.iter().map(ToString::to_string));
+                translation.at.clone()
+            }
+            Err(_) => None,
+        };
+        let stated = stated.or_else(|| When::parse(&header.date).ok());
+        read.as_of = AsOf::stated(stated.as_ref(), &link.zone, link.role, journal, received);
+        read
+    }
+}
+
+/// MSH-9, MSH-11 and MSH-12: what HL7 answers AR for (2.9.2.2).
+fn acceptable(message: &Message, link: &Link) -> Result<(), Refusal> {
+    let header = message.header();
+    let msh = |field: u16| {
+        Place::Hl7(Hl7Place {
+            segment: "MSH".to_owned(),
+            occurrence: 1,
+            field,
+            repetition: 1,
+            component: 1,
+            subcomponent: 0,
+        })
+    };
+    if header.type_.is_empty() {
+        return Err(Refusal::new(Reason::FieldMissing, "the message type is empty").at(msh(9)));
+    }
+    let version = header.version.trim();
+    if !version.is_empty() && !VERSIONS.contains(&version) && version != "2.8.2" {
+        return Err(
+            Refusal::new(Reason::Version, "a version that is not known here")
+                .at(msh(12))
+                .allowed("2.1 to 2.8.2"),
+        );
+    }
+    let processing = header.processing_id.trim();
+    if !processing.is_empty() && !link.processing.iter().any(|p| p == processing) {
+        return Err(Refusal::new(
+            Reason::ProcessingId,
+            "a processing id that this link does not take",
+        )
+        .at(msh(11))
+        .allowed(link.processing.join(", "))
+        .hint(format!(
+            "add it to `processing` of the link `{}`",
+            link.name
+        )));
+    }
+    Ok(())
+}

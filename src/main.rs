@@ -1,3 +1,5 @@
 //! The `relais` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    relais::cli::run()
+}

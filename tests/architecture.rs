@@ -52,7 +52,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("publish/worker/tests", 10, &["actix_web", "sea_orm"]),
     ("api", 8, &["sea_orm"]),
     ("app", 9, &["sea_orm"]),
-    ("cli", 9, &["sea_orm"]),
+    ("cli", 10, &["sea_orm"]),
     ("simulate", 9, &["sea_orm"]),
 ];
 

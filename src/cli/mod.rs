@@ -1,1 +1,127 @@
 //! The command line: arguments, one file per subcommand, documented exit codes.
+//!
+//! 0 = done; 1 = it was tried and failed; 2 = the command line or a file is wrong, nothing was started.
+
+pub mod demo;
+pub mod outbox;
+pub mod reference;
+pub mod serve;
+pub mod trial;
+
+use crate::config::{Config, read};
+use crate::diagnostic::render;
+use crate::telemetry::{LogForm, start_logging};
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Exit code: it was tried and failed.
+pub const FAILED: u8 = 1;
+/// Exit code: the command line or a file is wrong.
+pub const WRONG: u8 = 2;
+
+/// Radiology workflow integration: HL7 v2 orders become DICOM worklists, MPPS is followed, FHIR is published.
+#[derive(Debug, Parser)]
+#[command(name = "relais", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log: error, warn, info, debug, or a filter such as relais::workflow=debug.
+    #[arg(long, global = true, default_value = "info")]
+    log: String,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value_t = Form::Text)]
+    log_form: Form,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the engine.
+    Serve {
+        /// The configuration file.
+        #[arg(long, default_value = "relais.toml")]
+        config: PathBuf,
+    },
+    /// Report all problems of a configuration, with file:line and what is allowed.
+    Check {
+        /// The configuration file.
+        #[arg(long, default_value = "relais.toml")]
+        config: PathBuf,
+    },
+    /// See and steer what waits to be published.
+    Outbox(outbox::Outbox),
+    /// Play a morning in a fictional department against a fresh engine, and check what came out.
+    Demo(demo::Demo),
+    /// Send HL7 files to a fresh engine and print what it answers to each.
+    Trial(trial::Trial),
+    /// Print a reference page from the code, as Markdown.
+    Reference {
+        #[command(subcommand)]
+        page: reference::Page,
+    },
+}
+
+/// Parses the command line and runs it.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let form = match arguments.log_form {
+        Form::Text => LogForm::Text,
+        Form::Json => LogForm::Json,
+    };
+    start_logging(form, &arguments.log);
+    // Which provider TLS uses is decided once for the process; a second call finds it decided.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match arguments.command {
+        Command::Serve { config } => serve::serve(&config),
+        Command::Check { config } => serve::check(&config),
+        Command::Outbox(command) => outbox::run(command),
+        Command::Demo(command) => demo::run(&command),
+        Command::Trial(command) => trial::run(&command),
+        Command::Reference { page } => reference::run(page),
+    }
+}
+
+/// Reads a configuration; on failure everything that is wrong has been printed.
+pub fn load_config(path: &Path) -> Result<Config, ExitCode> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        eprintln!(
+            "error: cannot read the configuration {}: {error}",
+            path.display()
+        );
+        ExitCode::from(WRONG)
+    })?;
+    let dir = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let environment: Vec<(String, String)> = std::env::vars()
+        .filter(|(name, _)| name.starts_with("RELAIS_") && !name.starts_with("RELAIS_TEST_"))
+        .collect();
+    read::read(&path.display().to_string(), &text, dir, &environment).map_err(|problems| {
+        for problem in &problems {
+            eprintln!("{}", render(problem, &text));
+        }
+        eprintln!("{} problem(s) in {}", problems.len(), path.display());
+        ExitCode::from(WRONG)
+    })
+}
+
+/// Runs a future on the runtime that every command uses.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => {
+            eprintln!("error: cannot start the runtime: {error}");
+            std::process::exit(i32::from(FAILED));
+        }
+    }
+}

@@ -10,6 +10,7 @@ use crate::domain::time::Role;
 use crate::domain::value::Issuer;
 use crate::hl7::charset::Charset;
 use crate::hl7::message::Contradiction;
+use crate::mapping::LinkView;
 pub use crate::publish::plan::TargetKind;
 use jiff::tz::TimeZone;
 use std::net::SocketAddr;
@@ -152,6 +153,27 @@ impl Config {
             .find(|l| l.kind == kind && fits(&l.matches))
             .or_else(|| self.links.iter().find(|l| l.name == DEFAULT_LINK))
             .unwrap_or_else(|| unreachable!("read() always adds the link `default`"))
+    }
+}
+
+impl Link {
+    /// What mapping expressions see of it (`link.role`, `link.default_issuer` ...).
+    pub fn view(&self) -> LinkView {
+        LinkView {
+            name: self.name.clone(),
+            role: match self.role {
+                Role::Adt => "adt",
+                Role::Scheduled => "scheduled",
+                Role::Mention => "report",
+                Role::Order | Role::Scanner | Role::Operator => "order",
+            }
+            .to_owned(),
+            default_issuer: self.default_issuer.clone(),
+            patient_authorities: self.patient_authorities.clone(),
+            ins_authorities: self.ins_authorities.clone(),
+            inbound: self.inbound.clone(),
+            ..LinkView::default()
+        }
     }
 }
 

@@ -78,6 +78,17 @@ pub struct DimseFailure {
     pub offending: Vec<Tag>,
 }
 
+impl DimseFailure {
+    /// A failure with its status and a comment.
+    pub fn new(status: u16, comment: impl Into<String>) -> Self {
+        Self {
+            status,
+            comment: comment.into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// What the server is for.
 pub trait Services: Send + Sync + 'static {
     /// Whether this peer may associate; if not it is rejected as calling AE not recognized (1/1/3).

@@ -222,6 +222,20 @@ pub enum Role {
 }
 
 impl AsOf {
+    /// The age of a sender's statement: its own time, in `zone` if it states no offset, and never later than its arrival.
+    pub fn stated(
+        stated: Option<&When>,
+        zone: &TimeZone,
+        role: Role,
+        journal: JournalId,
+        received: Instant,
+    ) -> Self {
+        let at = stated
+            .and_then(|when| when.instant(zone))
+            .map_or(received, |at| at.min(received));
+        Self { at, role, journal }
+    }
+
     /// The same source, older than every statement: what Relais generates, or takes from a message that only mentions a thing.
     /// Whoever is entitled to speak overrides it, whatever the order of arrival.
     #[must_use]

@@ -164,6 +164,16 @@ pub struct Warning {
     pub rule: String,
 }
 
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(place) = &self.place {
+            write!(f, " at {place}")?;
+        }
+        write!(f, " (rule {})", self.rule)
+    }
+}
+
 /// What the mapping knows of a link (`link.x` in rules).
 #[derive(Debug, Clone, Default)]
 pub struct LinkView {

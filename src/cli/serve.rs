@@ -1,0 +1,68 @@
+//! `relais serve` and `relais check`.
+
+use super::{FAILED, WRONG, block_on, load_config};
+use crate::app::App;
+use crate::diagnostic::Severity;
+use crate::mappings::{compile, render_all, sources};
+use std::path::Path;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs the engine until SIGTERM or SIGINT, then drains.
+pub fn serve(path: &Path) -> ExitCode {
+    let config = match load_config(path) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    block_on(async {
+        let app = match App::start(config).await {
+            Ok(app) => app,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                return ExitCode::from(FAILED);
+            }
+        };
+        tracing::info!(mllp = %app.mllp, dicom = %app.dicom, http = %app.http, "relais is ready");
+        wait_for_signal().await;
+        tracing::info!("stopping: no new connections, finishing what is in hand");
+        app.stop().await;
+        ExitCode::SUCCESS
+    })
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn wait_for_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals cannot be received; stop with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Reports all problems of a configuration and of the mappings that it names.
+pub fn check(path: &Path) -> ExitCode {
+    let config = match load_config(path) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let found = sources(&config.mapping_dirs);
+    let files = found.files.clone();
+    let (set, problems) = compile(found);
+    eprint!("{}", render_all(&problems, &files));
+    if problems.iter().any(|p| p.severity == Severity::Error) {
+        return ExitCode::from(WRONG);
+    }
+    println!("{}: no problem found", path.display());
+    println!(
+        "mapping revision {} from {} files",
+        set.revision(),
+        set.files().len()
+    );
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,140 @@
+//! MPPS SCP: N-CREATE and N-SET on 1.2.840.10008.3.1.2.3.3 (PS3.4 Annex F), through the same door as HL7.
+//!
+//! The data sets are kept as journal bodies, unchanged. What is refused and with which code is decided by the domain; this file says
+//! it in DIMSE: 0110 with Error ID A710 for a final step, 0111, 0112, 0106, 0120.
+
+use crate::clock::{Clock, Minter};
+use crate::config::Config;
+use crate::dicom::dictionary::tag_of;
+use crate::dicom::dimse::status;
+use crate::dicom::scp::{Body, DimseFailure, Peer};
+use crate::domain::ids::JournalId;
+use crate::domain::reason::{Class, Place, Reason, Refusal};
+use crate::domain::time::{AsOf, Role};
+use crate::mapping::MppsOp;
+use crate::mappings::Mappings;
+use crate::workflow::{JournalEntry, Outcome, Unit, Workflow};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// The MPPS service.
+pub struct MppsScp {
+    pub config: Arc<Config>,
+    pub mappings: Arc<Mappings>,
+    pub workflow: Workflow,
+    pub clock: Clock,
+    pub minter: Minter,
+}
+
+impl MppsScp {
+    /// N-CREATE. Returns the SOP Instance UID: the sender's, or one of ours if it gave none (it is optional in the request).
+    pub async fn create(
+        &self,
+        peer: &Peer,
+        uid: Option<String>,
+        body: Body,
+    ) -> Result<String, DimseFailure> {
+        let uid = uid
+            .unwrap_or_else(|| format!("{}.9.{}", self.config.site.oid_root, self.minter.mint()));
+        self.execute(peer, MppsOp::Create, &uid, body).await?;
+        Ok(uid)
+    }
+
+    /// N-SET.
+    pub async fn set(&self, peer: &Peer, uid: String, body: Body) -> Result<(), DimseFailure> {
+        self.execute(peer, MppsOp::Set, &uid, body).await
+    }
+
+    async fn execute(
+        &self,
+        peer: &Peer,
+        op: MppsOp,
+        uid: &str,
+        body: Body,
+    ) -> Result<(), DimseFailure> {
+        let received = self.clock.now();
+        let journal = JournalId(self.minter.mint());
+        let link = self.config.dicom_link(&peer.calling_ae, peer.addr.ip());
+        let set = self.mappings.current();
+        let translated =
+            set.translate_mpps(op, uid, &peer.calling_ae, &body.data, &link.view(), journal);
+        let warnings = translated
+            .as_ref()
+            .map(|t| t.warnings.iter().map(ToString::to_string).collect())
+            .unwrap_or_default();
+        // A scanner's clock decides nothing: its messages arrive in order on the state machine of F.7.2.
+        let as_of = AsOf::stated(None, &link.zone, Role::Scanner, journal, received);
+        let bytes: Arc<[u8]> = Arc::from(body.bytes);
+        let unit = Unit {
+            journal: JournalEntry {
+                id: journal,
+                received,
+                port: "dicom".to_owned(),
+                link: link.name.clone(),
+                peer: format!("{} {}", peer.calling_ae, peer.addr),
+                kind: match op {
+                    MppsOp::Create => "N-CREATE",
+                    MppsOp::Set => "N-SET",
+                }
+                .to_owned(),
+                control_id: uid.to_owned(),
+                hash: Sha256::digest(&bytes).into(),
+                charset: body
+                    .data
+                    .text("SpecificCharacterSet")
+                    .unwrap_or_default()
+                    .to_owned(),
+                zone: link.timezone.clone(),
+                mapping_rev: set.revision().to_owned(),
+            },
+            body: bytes,
+            decision: translated.map(|t| t.commands),
+            as_of,
+            zone: link.zone.clone(),
+            policy: link.policy,
+            ack: None,
+            warnings,
+            // The standard's own answer to a repeated N-CREATE is 0111; a repeated N-SET is judged by the state.
+            detect_resend: false,
+        };
+        match self.workflow.execute(unit).await {
+            Outcome::Applied { .. } | Outcome::Repeated { .. } => Ok(()),
+            Outcome::Refused(refusal) => {
+                tracing::warn!(journal = %journal, ae = %peer.calling_ae, reason = %refusal.reason, "MPPS refused");
+                Err(failure(&refusal))
+            }
+            Outcome::Away(reason) => {
+                Err(DimseFailure::new(status::PROCESSING_FAILURE, reason.text()))
+            }
+        }
+    }
+}
+
+/// The DIMSE face of a refusal (PS3.7 C, PS3.4 F.7.2).
+fn failure(refusal: &Refusal) -> DimseFailure {
+    let offending = match &refusal.at {
+        Some(Place::Dicom(path)) => path.rsplit('.').next().and_then(tag_of),
+        _ => None,
+    };
+    let mut failure = match refusal.reason {
+        Reason::MppsFinal => {
+            let mut failure = DimseFailure::new(
+                status::PROCESSING_FAILURE,
+                "Performed Procedure Step Object may no longer be updated",
+            );
+            failure.error_id = Some(status::MAY_NO_LONGER_BE_UPDATED);
+            failure
+        }
+        Reason::MppsDuplicate => {
+            DimseFailure::new(status::DUPLICATE_SOP_INSTANCE, refusal.to_string())
+        }
+        Reason::MppsUnknown => DimseFailure::new(status::NO_SUCH_SOP_INSTANCE, refusal.to_string()),
+        Reason::FieldMissing => DimseFailure::new(status::MISSING_ATTRIBUTE, refusal.to_string()),
+        reason if reason.class() == Class::Content => {
+            DimseFailure::new(status::INVALID_ATTRIBUTE_VALUE, refusal.to_string())
+        }
+        _ => DimseFailure::new(status::PROCESSING_FAILURE, refusal.to_string()),
+    };
+    failure.offending.extend(offending);
+    failure
+}
