@@ -4,40 +4,32 @@
 //! references, refuses references that lead nowhere, keeps versions, and finds by identifier. It can be told to fail: by
 //! [`FhirServer::fail`], or by `POST /control/fail`. Resources live in memory.
 
+mod bundle;
+mod failure;
 mod search;
 mod store;
 
+pub use failure::Failure;
+
 use crate::clock::Clock;
-use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::{Bytes, Data, Path, PayloadConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use bundle::writes_of;
+use failure::CutBody;
 use search::Query;
 use serde_json::{Value as Json, json};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::TcpListener;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use store::{How, Refused, Resources, Write, Written};
 
 /// Largest request that is taken.
 const LARGEST: usize = 64 << 20;
 /// Most failures that wait to be played.
 const MOST_FAILURES: usize = 10_000;
-
-/// How the next requests fail; each is used up by one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// Answers with a status, and Retry-After in seconds; nothing takes effect.
-    Status(u16, Option<u32>),
-    /// Never answers; nothing takes effect.
-    Hang,
-    /// Takes effect, then closes the connection in the middle of the answer.
-    Cut,
-}
 
 #[derive(Debug, Default)]
 struct State {
@@ -210,30 +202,6 @@ fn answer(cut: bool, status: StatusCode, body: &Json) -> HttpResponse {
         })
 }
 
-/// A body that promises more than it gives: the connection closes in the middle.
-struct CutBody {
-    size: u64,
-    half: Option<Bytes>,
-}
-
-impl MessageBody for CutBody {
-    type Error = std::io::Error;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.size)
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Poll::Ready(Some(match self.half.take() {
-            Some(half) => Ok(half),
-            None => Err(std::io::ErrorKind::ConnectionAborted.into()),
-        }))
-    }
-}
-
 fn resource_of(headers: &HeaderMap, body: &[u8]) -> Result<Json, Refused> {
     let sent = headers
         .get("content-type")
@@ -288,57 +256,6 @@ async fn transaction(request: HttpRequest, state: Data<State>, body: Bytes) -> H
 fn write(state: &State, writes: Vec<Write>) -> Result<Vec<Written>, Refused> {
     let now = state.clock.now().rfc3339();
     lock(&state.resources).transact(writes, &now)
-}
-
-fn writes_of(bundle: &Json) -> Result<Vec<Write>, Refused> {
-    if bundle["resourceType"] != "Bundle" || bundle["type"] != "transaction" {
-        return Err(Refused::new(
-            400,
-            "not-supported",
-            "a Bundle of type transaction is taken here",
-        ));
-    }
-    let entries = bundle["entry"].as_array().map_or(&[][..], Vec::as_slice);
-    entries
-        .iter()
-        .enumerate()
-        .map(|(i, entry)| {
-            write_of(entry).map_err(|refused| Refused {
-                expression: Some(format!("Bundle.entry[{i}].request")),
-                ..refused
-            })
-        })
-        .collect()
-}
-
-fn write_of(entry: &Json) -> Result<Write, Refused> {
-    let request = &entry["request"];
-    let url = request["url"].as_str().unwrap_or_default();
-    let (path, query) = match url.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (url, None),
-    };
-    let (type_, id) = match path.split_once('/') {
-        Some((type_, id)) => (type_.to_owned(), Some(id.to_owned())),
-        None => (path.to_owned(), None),
-    };
-    let how = match (request["method"].as_str().unwrap_or_default(), id, query) {
-        ("POST", None, None) => {
-            let condition = request["ifNoneExist"].as_str().map(Query::condition);
-            How::Create(type_, condition.transpose()?)
-        }
-        ("PUT", Some(id), None) => How::Update(type_, id),
-        ("PUT", None, Some(query)) => How::ConditionalUpdate(type_, Query::condition(query)?),
-        _ => {
-            let why = "POST Type, PUT Type/id and PUT Type?identifier= are supported";
-            return Err(Refused::new(400, "not-supported", why));
-        }
-    };
-    Ok(Write {
-        full_url: entry["fullUrl"].as_str().map(str::to_owned),
-        resource: entry["resource"].clone(),
-        how,
-    })
 }
 
 /// One write outside of a transaction: the same as a transaction of one.
