@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
+pub mod case_files;
+
 macro_rules! shipped {
     ($name:literal) => {
         ($name, include_str!(concat!("../mappings/", $name)))

@@ -3,6 +3,7 @@
 //! 0 = done; 1 = it was tried and failed; 2 = the command line or a file is wrong, nothing was started.
 
 pub mod demo;
+pub mod mapping;
 pub mod outbox;
 pub mod reference;
 pub mod serve;
@@ -60,6 +61,8 @@ enum Command {
     Demo(demo::Demo),
     /// Send HL7 files to a fresh engine and print what it answers to each.
     Trial(trial::Trial),
+    /// Check mapping files, run their cases, or try them on a message.
+    Mapping(mapping::MappingArgs),
     /// Print a reference page from the code, as Markdown.
     Reference {
         #[command(subcommand)]
@@ -83,7 +86,18 @@ pub fn run() -> ExitCode {
         Command::Outbox(command) => outbox::run(command),
         Command::Demo(command) => demo::run(&command),
         Command::Trial(command) => trial::run(&command),
+        Command::Mapping(arguments) => run_mapping(&arguments),
         Command::Reference { page } => reference::run(page),
+    }
+}
+
+fn run_mapping(arguments: &mapping::MappingArgs) -> ExitCode {
+    match mapping::run(arguments, &mut std::io::stdout().lock()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(WRONG)
+        }
     }
 }
 

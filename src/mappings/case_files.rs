@@ -1,0 +1,96 @@
+//! Finds the cases beside mapping files, runs them and writes what is blessed.
+
+use super::{below, read_bounded, relative};
+use crate::mapping::MappingSet;
+use crate::mapping::cases::{self, Case};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{fs, io};
+
+/// How a case ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// As wanted.
+    Passed,
+    /// `want.toml` was written or rewritten.
+    Blessed,
+    /// The result differs: what was wanted and what came, line by line.
+    Differs(String),
+    /// The case itself is wrong.
+    Broken(String),
+}
+
+/// One case and how it ended.
+#[derive(Debug, Clone)]
+pub struct CaseResult {
+    /// `inbound/adt.cases/a04`.
+    pub name: String,
+    pub outcome: Outcome,
+}
+
+/// Runs the cases of a directory against a set; with `bless` a differing `want.toml` is rewritten.
+///
+/// # Errors
+/// The directory cannot be read, or a `want.toml` not written.
+pub fn run_cases(set: &MappingSet, dir: &Path, bless: bool) -> io::Result<Vec<CaseResult>> {
+    let mut paths = Vec::new();
+    below(dir, 0, &|_| true, &mut paths)?;
+    let mut found: BTreeMap<String, Case> = BTreeMap::new();
+    let mut results = Vec::new();
+    for path in paths {
+        let name = relative(dir, &path);
+        let Some((file, rest)) = name.split_once(".cases/") else {
+            continue;
+        };
+        let Some((case, part)) = rest.split_once('/') else {
+            results.push(CaseResult {
+                name: name.clone(),
+                outcome: Outcome::Broken("a case is a directory of its own".to_owned()),
+            });
+            continue;
+        };
+        let entry = found.entry(format!("{file}.cases/{case}")).or_default();
+        entry.file = format!("{file}.toml");
+        entry.name = case.to_owned();
+        entry.parts.insert(part.to_owned(), read_bounded(&path)?);
+    }
+    for (name, case) in found {
+        let outcome = match cases::run(set, &case) {
+            Err(why) => Outcome::Broken(why),
+            Ok(given) => match case.want().and_then(|want| cases::difference(want, &given)) {
+                None if case.want().is_some() => Outcome::Passed,
+                _ if bless => {
+                    fs::write(dir.join(&name).join("want.toml"), given)?;
+                    Outcome::Blessed
+                }
+                Some(difference) => Outcome::Differs(difference),
+                None => {
+                    Outcome::Broken("want.toml is missing: run with --bless and read it".to_owned())
+                }
+            },
+        };
+        results.push(CaseResult { name, outcome });
+    }
+    Ok(results)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mappings::{Mappings, render_all};
+
+    #[test]
+    fn the_shipped_cases_pass() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
+        let mappings = Mappings::load(&[])
+            .map_err(|p| render_all(&p, &[]))
+            .unwrap();
+        let results = run_cases(&mappings.current(), &root, false).unwrap();
+        let failed: Vec<_> = results
+            .iter()
+            .filter(|r| r.outcome != Outcome::Passed)
+            .collect();
+        assert!(failed.is_empty(), "{failed:#?}");
+        assert!(results.len() > 30, "{}", results.len());
+    }
+}
