@@ -12,7 +12,7 @@ use super::fields::{FieldChange, Fields, Patch, Said};
 use super::ids::{ExamId, Key, PatientId, StepId};
 use super::keys;
 use super::patient::Patient;
-use super::reason::{Reason, Refusal};
+use super::reason::{Hl7Place, Place, Reason, Refusal};
 use super::transitions::Act;
 
 /// Whom the section `patient` of a message names.
@@ -333,6 +333,7 @@ fn demographics(patch: &Patch) -> Patch {
 
 fn no_identifier() -> Refusal {
     Refusal::new(Reason::FieldMissing, "no local patient identifier")
+        .at(Place::Hl7(Hl7Place::field("PID", 3)))
         .allowed("an identifier under its authority; a national identifier (INS) does not count")
         .hint("say which authority is local in the link's patient_authorities")
 }
@@ -345,6 +346,7 @@ fn survivor_and_prior(record: &Record) -> Result<(Key, Vec<Key>), Refusal> {
     if prior.is_empty() {
         return Err(
             Refusal::new(Reason::FieldMissing, "no prior patient identifier")
+                .at(Place::Hl7(Hl7Place::field("MRG", 1)))
                 .allowed("the identifier that is replaced (MRG-1)"),
         );
     }

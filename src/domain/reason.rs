@@ -122,6 +122,19 @@ impl fmt::Display for Hl7Place {
     }
 }
 
+impl Hl7Place {
+    /// The first repetition of a field in the first segment of that id: where a value was looked for.
+    pub fn field(segment: &str, field: u16) -> Self {
+        Self {
+            segment: segment.to_owned(),
+            occurrence: 1,
+            field,
+            repetition: 1,
+            ..Self::default()
+        }
+    }
+}
+
 /// Where in the source something stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Place {

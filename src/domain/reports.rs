@@ -13,7 +13,7 @@ use super::fields::{Fields, Patch};
 use super::ids::{ExamId, Key, KeyKind, PatientId, ReportId};
 use super::keys::{self, Numbers};
 use super::order::new_keys;
-use super::reason::{Reason, Refusal};
+use super::reason::{Hl7Place, Place, Reason, Refusal};
 use super::report::{Report, ReportStatus, ReportVersion};
 use super::value::{Identifier, Issuer, Value};
 
@@ -23,11 +23,14 @@ impl Deciding<'_, '_, '_> {
         let patch = record.section("report");
         let key = keys::of_report(patch).ok_or_else(|| {
             Refusal::new(Reason::FieldMissing, "no number names the report")
+                .at(Place::Hl7(Hl7Place::field("OBR", 3)))
                 .allowed("a report id, a filler number or an accession number")
         })?;
         let status = patch.text("status").and_then(ReportStatus::of_word);
         let status = status.ok_or_else(|| {
-            Refusal::new(Reason::FieldMissing, "no report status").allowed("OBR-25 or TXA-17")
+            Refusal::new(Reason::FieldMissing, "no report status")
+                .at(Place::Hl7(Hl7Place::field("OBR", 25)))
+                .allowed("OBR-25 or TXA-17")
         })?;
         let (found, unknown) = self.exams_of_report(record);
         let known = self.world.report_keys.get(&key).copied();

@@ -3,7 +3,7 @@
 use super::ast::{Call, Expr, ExprKind};
 use super::eval::{Answer, Eval, Item};
 use super::table::{Row, Table, values};
-use crate::domain::reason::{Reason, Refusal};
+use crate::domain::reason::{Hl7Place, Place, Reason, Refusal};
 use crate::domain::value::{Coding, Concept, Value};
 
 /// Looks every piped value up (or, without a pipe, the arguments once).
@@ -111,6 +111,19 @@ fn results(call: &Call, table: &Table, row: &Row) -> Vec<Value> {
     values(text).map(|v| Value::Text(v.to_owned())).collect()
 }
 
+/// The place that the first path among the keys names, for a message in which it is not there.
+fn first_path(call: &Call) -> Option<Place> {
+    let path = call.args.iter().find_map(|arg| match &arg.kind {
+        ExprKind::Hl7(path) => Some(path),
+        _ => None,
+    })?;
+    let segment = &path.segments.last()?.id;
+    Some(Place::Hl7(Hl7Place::field(
+        segment,
+        path.field.unwrap_or(0),
+    )))
+}
+
 fn miss<'m>(
     call: &Call,
     table: &Table,
@@ -135,7 +148,7 @@ fn miss<'m>(
             };
             let shown: Vec<String> = keys.iter().map(|k| shown(*k)).collect();
             let mut refusal = Refusal::new(reason, format!("({}): {}", shown.join(", "), found()));
-            refusal.at = lead.place();
+            refusal.at = lead.place().or_else(|| first_path(call));
             Err(refusal
                 .allowed(format!("keys {} of {}", table.keys.join(", "), table.file))
                 .hint(format!("add a row to tables/{}", table.file))
