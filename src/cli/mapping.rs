@@ -218,8 +218,8 @@ fn field_line(
     phi: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let text = |value: &Value| match phi || is_harmless(section, value) {
-        true => format!("{value:?}"),
+    let text = |value: &Value| match phi || is_harmless(section, field, value) {
+        true => value.comparable().unwrap_or("a thing").to_owned(),
         false => format!("({})", masked(value)),
     };
     let values: Vec<String> = said.values.iter().map(text).collect();
@@ -235,14 +235,11 @@ fn field_line(
     )
 }
 
-/// Codes, times and words of the procedure tell nothing about a person; everything else may.
-fn is_harmless(section: &str, value: &Value) -> bool {
-    let section = matches!(section, "procedure" | "step" | "command");
-    let kind = matches!(
-        value,
-        Value::Text(_) | Value::Concept(_) | Value::When(_) | Value::Number(_)
-    );
-    section && kind
+/// Codes, times and words of the procedure tell nothing about a person; free text and everything else may.
+fn is_harmless(section: &str, field: &str, value: &Value) -> bool {
+    let coded = matches!(value, Value::Concept(_) | Value::When(_) | Value::Number(_));
+    let word = matches!(field, "modality" | "status" | "station_aes");
+    matches!(section, "procedure" | "step") && (coded || word)
 }
 
 fn masked(value: &Value) -> String {
@@ -268,7 +265,7 @@ mod tests {
         let file =
             std::env::temp_dir().join(format!("relais-mapping-run-{}.hl7", std::process::id()));
         let text = "MSH|^~\\&|RISX|CHU|RELAIS|CHU|20260602080000||ORM^O01|1|P|2.3.1|||||FRA|UNICODE UTF-8\r\
-                    PID|||12345^^^HOPA^PI||DUPRÉ^Zoé||19790328|F\rORC|NW|P1|F1\rOBR||P1|F1|MRTETE^IRM tête^99LOCAL\r";
+                    PID|||12345^^^HOPA^PI||DUPRÉ^Zoé||19790328|F\rORC|NW|P1|F1\rOBR||P1|F1|MRTETE^IRM tête^99LOCAL\rNTE|1||claustrophobe\r";
         std::fs::write(&file, text).unwrap();
         let args = |show_phi| RunArgs {
             file: file.clone(),
@@ -290,7 +287,10 @@ mod tests {
             "{masked}"
         );
         assert!(
-            !masked.contains("DUPR") && !masked.contains("12345") && !masked.contains("19790328"),
+            !masked.contains("DUPR")
+                && !masked.contains("12345")
+                && !masked.contains("19790328")
+                && !masked.contains("claustro"),
             "{masked}"
         );
         assert!(
