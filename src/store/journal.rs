@@ -217,7 +217,7 @@ impl Txn {
     }
 
     /// Writes events.
-    pub(crate) async fn insert_events(&self, events: &[Event]) -> Result<(), StoreError> {
+    pub(crate) async fn insert_events(&self, events: &[&Event]) -> Result<(), StoreError> {
         let mut insert = Insert::into(
             "exam_event",
             &[

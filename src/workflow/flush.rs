@@ -118,7 +118,8 @@ pub(super) async fn flush(
             _ => None,
         })
         .collect();
-    txn.insert_events(&events.concat()).await?;
+    let all: Vec<&Event> = events.iter().copied().flatten().collect();
+    txn.insert_events(&all).await?;
     worklist_rows(writer, txn, before, world).await?;
     let queue = queue(writer, &events);
     txn.queue(&queue, now).await?;
