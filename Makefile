@@ -1,7 +1,7 @@
 # Each target calls plain commands that can be typed by hand; CI calls the same ones. One build profile serves demo, test and CI,
 # so that nothing is compiled twice.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench test-deps
+.PHONY: help demo test check fmt bench reference test-deps
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,6 +18,10 @@ check: ## format, lints and architecture; under a minute when warm
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --quiet --test architecture
+
+reference: ## print docs/reference/ from the code
+	@mkdir -p docs/reference
+	@for page in config errors mapping; do cargo run --quiet -- reference $$page > docs/reference/$$page.md; done
 
 fmt: ## format the code
 	cargo fmt --all

@@ -2,7 +2,12 @@
 
 use crate::config::settings;
 use crate::domain::reason::{Class, Reason};
+use crate::domain::record::{Bad, FIELDS};
+use crate::domain::value::Kind;
+use crate::fhir::shape::{SHAPES, Section, Target};
 use crate::hl7::ack::code_of;
+use crate::mapping::codes::CODES;
+use crate::mapping::functions::FUNCTIONS;
 use clap::Subcommand;
 use std::process::ExitCode;
 
@@ -13,6 +18,8 @@ pub enum Page {
     Config,
     /// Every reason for which something is refused, with what each port says.
     Errors,
+    /// The mapping language: fields of the record, functions, FHIR targets, diagnostics.
+    Mapping,
 }
 
 /// Prints a page.
@@ -26,6 +33,7 @@ pub fn text(page: Page) -> String {
     match page {
         Page::Config => settings::reference(),
         Page::Errors => errors(),
+        Page::Mapping => mapping(),
     }
 }
 
@@ -49,4 +57,92 @@ fn errors() -> String {
         ));
     }
     page
+}
+
+fn mapping() -> String {
+    let mut page = String::from(
+        "# Mapping reference\n\nPrinted by `relais reference mapping`; do not edit. How the files are written: `mappings/README.md`.\n",
+    );
+    page.push_str("\n## Fields of the record\n\n| field | type | list | unreadable value | meaning |\n|---|---|---|---|---|\n");
+    for field in FIELDS {
+        let kind = match field.kind {
+            Kind::Identifier(max) | Kind::Text(max) if max > 0 => {
+                format!("{}, at most {max} characters", field.kind.name())
+            }
+            Kind::Word(words) => format!("one of {}", words.join(", ")),
+            kind => kind.name().to_owned(),
+        };
+        let list = if field.list { "yes" } else { "" };
+        let bad = match field.bad {
+            Bad::Refuse => "refused",
+            Bad::Warn => "left out, warned",
+        };
+        page.push_str(&format!(
+            "| `{}.{}` | {kind} | {list} | {bad} | {} |\n",
+            field.section, field.name, field.doc
+        ));
+    }
+    page.push_str("\n## Functions\n\n| function | meaning |\n|---|---|\n");
+    for function in FUNCTIONS {
+        page.push_str(&format!(
+            "| `{}` | {} |\n",
+            function.name,
+            function.doc.replace('|', "\\|")
+        ));
+    }
+    for shape in SHAPES {
+        page.push_str(&format!(
+            "\n## Targets of {}\n\n| target | required | meaning |\n|---|---|---|\n",
+            shape.resource
+        ));
+        targets(&mut page, "", shape.targets, shape.sections);
+    }
+    page.push_str("\n## Diagnostics\n\n| code | title | help |\n|---|---|---|\n");
+    for (code, title, help) in CODES {
+        page.push_str(&format!(
+            "| `{code}` | {title} | {} |\n",
+            help.replace('|', "\\|")
+        ));
+    }
+    page
+}
+
+/// Sections nest as deep as the shapes declare them: two levels.
+fn targets(page: &mut String, prefix: &str, own: &[Target], sections: &[Section]) {
+    for target in own {
+        let required = if target.required { "yes" } else { "" };
+        page.push_str(&format!(
+            "| `{prefix}{}` | {required} | {} |\n",
+            target.name, target.doc
+        ));
+    }
+    for section in sections {
+        targets(
+            page,
+            &format!("[{}] ", section.name),
+            section.targets,
+            section.sections,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_pages_are_what_the_code_prints() {
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
+        for (name, page) in [
+            ("config.md", Page::Config),
+            ("errors.md", Page::Errors),
+            ("mapping.md", Page::Mapping),
+        ] {
+            let written = std::fs::read_to_string(dir.join(name)).unwrap_or_default();
+            assert!(
+                written == text(page),
+                "docs/reference/{name} is not current: run `make reference`"
+            );
+        }
+    }
 }
