@@ -42,7 +42,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     (
         "M010",
         "grammar",
-        "The rule cannot be read; docs/mapping/reference.md has the grammar on one page.",
+        "The rule cannot be read; docs/reference/mapping.md has the grammar on one page.",
     ),
     (
         "M011",

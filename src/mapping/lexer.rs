@@ -88,7 +88,7 @@ fn token(text: &str, at: usize, first: char) -> Result<(Tok, usize), Problem> {
         '+' => "there is no arithmetic; a table or a function does it",
         '=' => "equality is written ==",
         '{' | '}' => "an expression has no braces",
-        _ => "see the grammar in docs/mapping/reference.md",
+        _ => "see the grammar in docs/reference/mapping.md",
     };
     let end = at + first.len_utf8();
     Err(Problem::new("M010", at..end, format!("`{first}` has no meaning here")).hint(hint))

@@ -1,4 +1,4 @@
-//! One rule's text into its tree: the grammar of docs/mapping/reference.md, one token of lookahead, bounded depth.
+//! One rule's text into its tree: the grammar of docs/reference/mapping.md, one token of lookahead, bounded depth.
 //!
 //! An error says what stands there, what was expected and, for the slips that people make (a forgotten inner quote, `a | f ?? b`,
 //! `.3.1` for `-3.1`), what to write instead. Nothing here knows the record or the HL7 definitions: [`super::check`] does.
