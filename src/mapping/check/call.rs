@@ -1,0 +1,128 @@
+//! Calls: number and names of the arguments, constants where they are wanted, tables with their columns and keys.
+
+use super::Checker;
+use crate::diagnostic::did_you_mean;
+use crate::mapping::ast::*;
+use crate::mapping::functions::{F, FUNCTIONS};
+use crate::mapping::parser::Problem;
+
+impl Checker<'_> {
+    pub(super) fn call(&self, call: &Call, found: &mut Vec<Problem>) {
+        let function = call.function;
+        if function.id == F::Table {
+            return self.table(call, false, found);
+        }
+        let (least, most) = function.args;
+        if !(least..=most).contains(&call.args.len()) {
+            let message = format!("`{}` takes {}", function.name, count(least, most));
+            found.push(Problem::new("M022", call.name_span.clone(), message));
+        }
+        named(call, found);
+        if !function.constant {
+            return;
+        }
+        for arg in &call.args {
+            if !matches!(arg.kind, ExprKind::Text(_) | ExprKind::Integer(_)) {
+                let message = format!("`{}` takes constants", function.name);
+                found.push(Problem::new("M023", arg.span.clone(), message));
+            }
+        }
+        let known: &[&str] = match function.id {
+            F::Drop => &["prefix", "suffix", "middle", "type"],
+            F::Quantity => &["kg", "g", "lb", "m", "cm", "mm", "in", "min"],
+            _ => return,
+        };
+        if let Some(text) = call.text_arg(0)
+            && !known.contains(&text)
+        {
+            let message = format!("`{}` does not know `{text}`", function.name);
+            found.push(
+                Problem::new("M023", call.args[0].span.clone(), message)
+                    .label(format!("allowed: {}", known.join(", "))),
+            );
+        }
+    }
+
+    pub(super) fn table(&self, call: &Call, membership: bool, found: &mut Vec<Problem>) {
+        let Some(name) = call.text_arg(0) else {
+            let span = call.name_span.clone();
+            found.push(Problem::new(
+                "M023",
+                span,
+                "the table is named by a constant text",
+            ));
+            return;
+        };
+        named(call, found);
+        if !membership && call.named("else").is_none() {
+            found.push(
+                Problem::new(
+                    "M025",
+                    call.name_span.clone(),
+                    "it is not said what a miss does",
+                )
+                .hint("add else: refuse, warn, keep, none or a constant"),
+            );
+        }
+        let Some(table) = self.library.tables.get(name) else {
+            let names = self.library.tables.keys().map(String::as_str);
+            let message = format!("there is no table `{name}`");
+            found.push(
+                Problem::new("M026", call.args[0].span.clone(), message)
+                    .label("tables/*.csv")
+                    .maybe_hint(did_you_mean(name, names)),
+            );
+            return;
+        };
+        if let Some(column) = call.named("column") {
+            let ExprKind::Text(wanted) = &column.kind else {
+                found.push(Problem::new(
+                    "M023",
+                    column.span.clone(),
+                    "a column is a constant text",
+                ));
+                return;
+            };
+            if table.column(Some(wanted)).is_none() {
+                let message = format!("table {name} has no column `{wanted}`");
+                found.push(
+                    Problem::new("M027", column.span.clone(), message)
+                        .label(format!("columns: {}", table.columns.join(", ")))
+                        .maybe_hint(did_you_mean(
+                            wanted,
+                            table.columns.iter().map(String::as_str),
+                        )),
+                );
+            }
+        }
+        let piped = usize::from(call.piped.is_some() || membership);
+        let keys = piped + call.args.len() - 1;
+        if keys != table.keys.len() && !(membership && table.keys.len() > keys) {
+            let message = format!("table {name} has {} key(s), {keys} given", table.keys.len());
+            found.push(
+                Problem::new("M028", call.name_span.clone(), message)
+                    .label(format!("keys: {}", table.keys.join(", "))),
+            );
+        }
+    }
+}
+
+fn named(call: &Call, found: &mut Vec<Problem>) {
+    for (name, value) in &call.named {
+        if !call.function.named.contains(&name.as_str()) {
+            let message = format!("`{}` has no argument `{name}:`", call.function.name);
+            let known = call.function.named.iter().copied();
+            let hint = did_you_mean(name, known)
+                .or_else(|| (!FUNCTIONS.is_empty()).then(|| call.function.doc.to_owned()));
+            found.push(Problem::new("M024", value.span.clone(), message).maybe_hint(hint));
+        }
+    }
+}
+
+fn count(least: usize, most: usize) -> String {
+    match (least, most) {
+        (0, 0) => "no arguments".to_owned(),
+        (l, m) if l == m => format!("{l} argument(s)"),
+        (l, m) => format!("{l} to {m} arguments"),
+    }
+}
