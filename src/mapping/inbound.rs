@@ -3,23 +3,22 @@
 //! The command is read first: a rule of a section that the command does not need can only warn, so that an unknown modality never
 //! blocks a cancel. Afterwards [`super::command`] holds the record against what its command requires.
 
-use super::ast::{DicomPath, Hl7Path, NamePath};
-use super::dicom_source;
-use super::eval::{Answer, Datum, Eval, Item, LinkView, Scope, Spot, Warning};
+mod said;
+mod view;
+
+use super::eval::{Datum, Item, LinkView, Spot, Warning};
 use super::hl7_source::{Layout, Row};
-use super::model::{Goal, IfNone, Library, Model, Rule, Section};
-use super::record_source;
-use super::typing;
+use super::model::{Goal, IfNone, Library, Model, Section};
 use crate::dicom::dataset::DataSet;
 use crate::domain::command::Record;
-use crate::domain::fields::{Patch, Said};
+use crate::domain::fields::Patch;
 use crate::domain::ids::JournalId;
 use crate::domain::reason::{Reason, Refusal};
-use crate::domain::record::{Bad, FieldDef, LISTS, SECTIONS};
-use crate::domain::value::{Kind, Value};
+use crate::domain::record::{LISTS, SECTIONS};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use view::View;
 
 /// What is read.
 pub enum Input<'m> {
@@ -35,117 +34,6 @@ pub struct Pass<'e, 'm> {
     pub link: &'e LinkView,
     pub journal: JournalId,
     pub warnings: &'e RefCell<Vec<Warning>>,
-}
-
-/// The place from which paths are seen: the row, and the item of a loop.
-struct View<'e, 'm> {
-    pass: &'e Pass<'e, 'm>,
-    row: Option<&'e Row>,
-    /// Segments of the current loop item.
-    segments: Vec<usize>,
-    /// Data set item of the current loop, with its path.
-    item: Option<(&'m DataSet, String)>,
-    /// Rules of the row that were asked for by name.
-    known: &'e RefCell<BTreeMap<String, Vec<Item<'m>>>>,
-}
-
-impl<'m> Scope<'m> for View<'_, 'm> {
-    fn hl7(&self, path: &Hl7Path, ev: &Eval<'_, 'm>) -> Answer<'m> {
-        match (self.pass.input, self.row) {
-            (Input::Hl7(layout), Some(row)) => layout.select(path, row, &self.segments, ev),
-            _ => Ok(vec![]),
-        }
-    }
-
-    fn dicom(&self, path: &DicomPath, ev: &Eval<'_, 'm>) -> Answer<'m> {
-        match (self.pass.input, &self.item) {
-            (_, Some((item, base))) if !path.root => dicom_source::select(item, base, path, ev),
-            (Input::Dicom(root), _) => dicom_source::select(root, "", path, ev),
-            _ => Ok(vec![]),
-        }
-    }
-
-    /// A field that another rule of the row fills.
-    fn name(&self, path: &NamePath, _ev: &Eval<'_, 'm>) -> Answer<'m> {
-        let names: Vec<&str> = path.steps.iter().map(|s| s.name.as_str()).collect();
-        let Some((section, rest)) = names.split_first() else {
-            return Ok(vec![]);
-        };
-        for length in [2, 1] {
-            let Some(name) = rest.get(..length).map(|n| n.join(".")) else {
-                continue;
-            };
-            let Some(rule) = self.pass.model.rule(section, &name) else {
-                continue;
-            };
-            let items = self.named(&format!("{section}.{name}"), rule)?;
-            let parts = &rest[length..];
-            return Ok(match parts.is_empty() {
-                true => items,
-                false => items
-                    .iter()
-                    .flat_map(|i| record_source::parts(i, parts))
-                    .collect(),
-            });
-        }
-        Ok(vec![])
-    }
-}
-
-impl<'e, 'm> View<'e, 'm> {
-    fn eval<'v>(&'v self, label: &'v str) -> Eval<'v, 'm> {
-        Eval {
-            library: self.pass.library,
-            consts: &self.pass.model.consts,
-            link: Some(self.pass.link),
-            scope: self,
-            label,
-            limit: None,
-            warnings: self.pass.warnings,
-        }
-    }
-
-    /// A rule of the row by its name, evaluated once, typed as its field.
-    fn named(&self, name: &str, rule: &Rule) -> Answer<'m> {
-        if let Some(items) = self.known.borrow().get(name) {
-            return Ok(items.clone());
-        }
-        let row = View {
-            pass: self.pass,
-            row: self.row,
-            segments: vec![],
-            item: None,
-            known: self.known,
-        };
-        let (kind, list) = kind_of(rule);
-        let items = row.eval(&rule.label).rule(rule, list)?;
-        let typed = |item: Item<'m>| match typing::value(&item, kind) {
-            Ok(Some(value)) => Some(item.with(value)),
-            _ => None,
-        };
-        let items: Vec<Item<'m>> = items.into_iter().filter_map(typed).collect();
-        self.known
-            .borrow_mut()
-            .insert(name.to_owned(), items.clone());
-        Ok(items)
-    }
-}
-
-/// What a file declares under `[extra]`: a list of texts.
-static EXTRA: FieldDef = FieldDef {
-    section: "extra",
-    name: "",
-    kind: Kind::Text(0),
-    list: true,
-    bad: Bad::Warn,
-    doc: "declared by a mapping file",
-};
-
-fn kind_of(rule: &Rule) -> (Kind, bool) {
-    match &rule.goal {
-        Goal::Field(def) => (def.kind, def.list),
-        _ => (Kind::Text(0), true),
-    }
 }
 
 impl<'e, 'm> Pass<'e, 'm> {
@@ -337,174 +225,8 @@ impl<'e, 'm> Pass<'e, 'm> {
         }
         Ok(())
     }
-
-    /// What a rule says about its field.
-    fn said(
-        &self,
-        view: &View<'_, 'm>,
-        rule: &Rule,
-        needed: bool,
-    ) -> Result<Option<Said>, Refusal> {
-        let def = match &rule.goal {
-            Goal::Field(def) => *def,
-            _ => &EXTRA,
-        };
-        let ev = view.eval(&rule.label);
-        let items = match ev.rule(rule, def.list) {
-            Ok(items) => items,
-            // `require` refuses regardless of the command; everything else only where it is needed.
-            Err(refusal) if needed || refusal.reason == Reason::FieldMissing => {
-                return Err(refusal);
-            }
-            Err(refusal) => {
-                ev.warn(
-                    format!("{}: {}", refusal.reason.text(), refusal.found),
-                    refusal.at,
-                );
-                return Ok(None);
-            }
-        };
-        let strict = needed && def.bad == Bad::Refuse;
-        let mut found: Vec<(Value, Item<'m>)> = Vec::new();
-        let mut null = None;
-        for item in items {
-            match item.datum {
-                Datum::Null => null = Some(item),
-                Datum::Blank if def.list => found.push((Value::Text(String::new()), item)),
-                Datum::Blank => {}
-                _ => match typing::values(&item, def.kind) {
-                    Ok(values) => found.extend(values.into_iter().map(|v| (v, item.clone()))),
-                    Err(bad) if strict => return Err(refused(bad, &item, def, rule)),
-                    Err(bad) => {
-                        let message = format!(
-                            "{}: {}; allowed: {}",
-                            bad.reason.text(),
-                            bad.found,
-                            bad.allowed
-                        );
-                        ev.warn(message, item.place());
-                    }
-                },
-            }
-        }
-        trim_blanks(&mut found);
-        if found.is_empty() {
-            return self.cleared(null, def, rule, strict);
-        }
-        self.supply_issuer(&mut found);
-        if !def.list || matches!(def.kind, Kind::Identifier(_)) {
-            drop_repeats(&mut found);
-        }
-        if !def.list && found.len() > 1 {
-            if strict && is_identifying(def) {
-                let mut refusal = Refusal::new(
-                    Reason::FieldConflict,
-                    format!(
-                        "{} different values for {}.{}",
-                        found.len(),
-                        def.section,
-                        def.name
-                    ),
-                );
-                refusal.at = found.get(1).and_then(|(_, item)| item.place());
-                return Err(refusal
-                    .allowed("one value")
-                    .hint("say in the mapping file which one counts")
-                    .rule(&*rule.label));
-            }
-            ev.warn(
-                format!(
-                    "{}.{}: 1 of {} is taken",
-                    def.section,
-                    def.name,
-                    found.len()
-                ),
-                found[1].1.place(),
-            );
-            found.truncate(1);
-        }
-        let origins = found
-            .iter()
-            .flat_map(|(_, item)| item.origins(self.journal, &rule.label));
-        let origins = origins.collect();
-        let values = found.into_iter().map(|(value, _)| value).collect();
-        Ok(Some(Said { values, origins }))
-    }
-
-    fn cleared(
-        &self,
-        null: Option<Item<'m>>,
-        def: &FieldDef,
-        rule: &Rule,
-        strict: bool,
-    ) -> Result<Option<Said>, Refusal> {
-        let Some(item) = null else { return Ok(None) };
-        if strict && is_identifying(def) {
-            let bad = typing::Bad {
-                reason: Reason::FieldType,
-                found: "the null value".to_owned(),
-                allowed: "an identifier; it cannot be emptied".to_owned(),
-            };
-            return Err(refused(bad, &item, def, rule));
-        }
-        Ok(Some(Said {
-            values: vec![],
-            origins: item.origins(self.journal, &rule.label),
-        }))
-    }
-
-    /// Identifiers whose sender names nobody get the link's default issuer, and their origin says so.
-    fn supply_issuer(&self, found: &mut [(Value, Item<'m>)]) {
-        let Some(default) = &self.link.default_issuer else {
-            return;
-        };
-        for (value, item) in found {
-            if let Value::Identifier(id) = value
-                && id.issuer.is_none()
-            {
-                id.issuer = Some(default.clone());
-                item.via.push("link.default_issuer".to_owned());
-            }
-        }
-    }
 }
 
 fn is_list(section: &str) -> bool {
     LISTS.iter().any(|l| l.section == section)
-}
-
-/// Fields by which things are told apart: several values would be a mix-up.
-fn is_identifying(def: &FieldDef) -> bool {
-    let id_text = matches!(def.kind, Kind::Text(n) if n > 0) && def.name == "id";
-    matches!(def.kind, Kind::Identifier(_) | Kind::Uid) || id_text
-}
-
-fn refused(bad: typing::Bad, item: &Item<'_>, def: &FieldDef, rule: &Rule) -> Refusal {
-    let mut refusal = Refusal::new(
-        bad.reason,
-        format!("{} in {}.{}", bad.found, def.section, def.name),
-    );
-    refusal.at = item.place();
-    refusal.allowed(bad.allowed).rule(&*rule.label)
-}
-
-/// Empty lines at both ends say nothing.
-fn trim_blanks(found: &mut Vec<(Value, Item<'_>)>) {
-    let blank = |(value, _): &(Value, Item<'_>)| matches!(value, Value::Text(t) if t.is_empty());
-    while found.last().is_some_and(blank) {
-        found.pop();
-    }
-    let leading = found.iter().take_while(|v| blank(v)).count();
-    found.drain(..leading);
-}
-
-fn drop_repeats(found: &mut Vec<(Value, Item<'_>)>) {
-    let mut kept: Vec<Value> = Vec::new();
-    found.retain(|(value, _)| {
-        let new = !kept.contains(value);
-        if new {
-            kept.push(value.clone());
-        }
-        new
-    });
 }
