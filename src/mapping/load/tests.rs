@@ -1,5 +1,6 @@
 use super::*;
 use crate::diagnostic::{Severity, render};
+use crate::mapping::ast::ExprKind;
 use std::path::Path;
 
 /// Every shipped file, as the binary embeds it.

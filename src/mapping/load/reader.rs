@@ -1,0 +1,167 @@
+//! One file on its way into its model: `[from]`, `[const]`, and the texts of its rules, parsed and checked where they stand.
+//!
+//! The sections of targets are read by `section`, through the same [`FileReader`].
+
+use crate::diagnostic::line_column;
+use crate::mapping::ast::{Cond, Expr, ExprKind, Group};
+use crate::mapping::model::*;
+use crate::mapping::{check, parser, section};
+use crate::toml_file::{Doc, Item, Table};
+use std::sync::Arc;
+
+/// One file on its way into its model.
+pub struct FileReader<'r, 'd> {
+    pub doc: &'r Doc<'d>,
+    pub model: &'r mut Model,
+    pub library: &'r Library,
+}
+
+impl FileReader<'_, '_> {
+    /// Records a problem.
+    pub fn report(&self, problem: parser::Problem) {
+        self.doc.report(problem.in_file(self.doc.file()));
+    }
+
+    /// `file:line` of a place.
+    pub fn label(&self, at: usize) -> Arc<str> {
+        let (line, _) = line_column(self.doc.text(), at);
+        format!("{}:{line}", self.doc.file()).into()
+    }
+
+    /// A rule's text, parsed and checked.
+    pub fn expression(&self, item: &Item<'_>) -> Option<Expr> {
+        let text = self.rule_text(item)?;
+        match parser::expression(text, item.span().start, self.model.kind.dialect()) {
+            Ok(expr) => Some(expr),
+            Err(problem) => {
+                self.report(problem);
+                None
+            }
+        }
+    }
+
+    /// A condition's text, parsed and checked.
+    pub fn condition(&self, item: &Item<'_>, place: check::Place<'_>) -> Option<Cond> {
+        let text = self.rule_text(item)?;
+        match parser::condition(text, item.span().start, self.model.kind.dialect()) {
+            Ok(cond) => {
+                check::condition(&cond, self, place);
+                Some(cond)
+            }
+            Err(problem) => {
+                self.report(problem);
+                None
+            }
+        }
+    }
+
+    fn rule_text<'i>(&self, item: &Item<'i>) -> Option<&'i str> {
+        let Some(text) = item.as_text() else {
+            let message = format!("a TOML {} is not a rule", item.type_name());
+            let raw = self.doc.text().get(item.outer_span()).unwrap_or("");
+            self.report(
+                parser::Problem::new("M006", item.outer_span(), message)
+                    .hint(format!("a constant is written '\"{}\"'", raw.trim())),
+            );
+            return None;
+        };
+        if !item.is_literal() {
+            self.report(
+                parser::Problem::new("M005", item.outer_span(), "a rule stands in single quotes")
+                    .hint(format!("write '{text}'")),
+            );
+            return None;
+        }
+        Some(text)
+    }
+
+    /// `[from]`: selection and rows.
+    pub(super) fn from(&mut self, root: &Table<'_>) {
+        let Some(from) = root.table("from") else {
+            return;
+        };
+        if let Some(list) = from.texts("messages") {
+            self.model.messages = list.iter().map(|m| m.value.to_owned()).collect();
+        }
+        if let Some(item) = from.item("each") {
+            self.each(&item);
+        }
+        for (key, slot) in [("when", 0), ("ignore", 1)] {
+            let Some(item) = from.item(key) else { continue };
+            let none = item.as_text() == Some("none");
+            let cond = match none {
+                true => None,
+                false => self.condition(&item, check::Place::Selection),
+            };
+            let label = self.label(item.span().start);
+            let guard = cond.map(|cond| Guard { cond, label });
+            match slot {
+                0 => self.model.when = guard,
+                _ => self.model.ignore = guard,
+            }
+        }
+        from.finish(&["kind", "messages", "each", "when", "ignore"]);
+    }
+
+    fn each(&mut self, item: &Item<'_>) {
+        let words: Vec<Item<'_>> = item.as_array().unwrap_or_else(|| vec![*item]);
+        let group = words
+            .first()
+            .and_then(Item::as_text)
+            .and_then(Group::of_word);
+        let segment = words.get(1).and_then(Item::as_text);
+        match (group, words.len()) {
+            (Some(group), 1) => self.model.each = (group, None),
+            (Some(group), 2) if segment.is_some() => {
+                self.model.each = (group, segment.map(str::to_owned));
+            }
+            _ => item.wrong(
+                "\"message\", \"order\", \"patient\" or \"resource\", or [\"order\", \"IPC\"]",
+            ),
+        }
+    }
+
+    /// `[const]`: codes, identifiers and texts by name.
+    pub(super) fn consts(&mut self, root: &Table<'_>) {
+        let Some(table) = root.table("const") else {
+            return;
+        };
+        for (key, item) in table.entries() {
+            let value = match (item.as_text(), item.as_table(key.value)) {
+                (Some(text), _) => Some(crate::domain::value::Value::Text(text.to_owned())),
+                (None, Some(entry)) => section::constant(&entry),
+                _ => None,
+            };
+            match value {
+                Some(value) => {
+                    self.model.consts.insert(key.value.to_owned(), value);
+                }
+                None => item.wrong("a text, { code, system, display } or { identifier, issuer }"),
+            }
+        }
+    }
+}
+
+/// Replaces `inherited` by the base's expressions.
+pub fn with_inherited(expr: Expr, base: Option<&Rule>) -> Expr {
+    let replace = |e: Expr| with_inherited(e, base);
+    let kind = match expr.kind {
+        ExprKind::Inherited => match base {
+            Some(rule) => ExprKind::Attempts(rule.exprs.clone()),
+            None => ExprKind::None,
+        },
+        ExprKind::Alternatives(list) => {
+            ExprKind::Alternatives(list.into_iter().map(replace).collect())
+        }
+        ExprKind::Call(mut call) => {
+            call.piped = call.piped.map(replace);
+            call.args = call.args.into_iter().map(replace).collect();
+            ExprKind::Call(call)
+        }
+        other => other,
+    };
+    Expr {
+        kind,
+        span: expr.span,
+    }
+}
