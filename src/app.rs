@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::dicom::charset::Charset;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::mpps_scp::MppsScp;
+use crate::dicom::query_journal::QueryJournal;
 use crate::dicom::scp::{Body, BoxFuture, DimseFailure, FindAnswer, Peer, ScpSettings, Services};
 use crate::dicom::worklist_scp::WorklistScp;
 use crate::domain::value::Organization;
@@ -141,6 +142,15 @@ impl App {
         let http = std::net::TcpListener::bind(config.http.listen)
             .with_context(|| format!("cannot listen on {} (http.listen)", config.http.listen))?;
         let token = read_token(&config)?;
+        let targets = config
+            .targets
+            .iter()
+            .map(|target| {
+                let fhir = FhirTarget::new(&target.url, target.timeout, rendering(&config, &set))
+                    .with_context(|| format!("target {} cannot be set up", target.name))?;
+                Ok((target.name.clone(), fhir))
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
         let (mllp_at, dicom_at, http_at) =
             (mllp.local_addr()?, dicom.local_addr()?, http.local_addr()?);
 
@@ -175,11 +185,15 @@ impl App {
             clock: clock.clone(),
             minter: minter.clone(),
         });
+        let (journal, journal_task) =
+            QueryJournal::start(store.clone(), minter.clone(), workers_stop.clone());
         let services = Arc::new(DicomServices {
             worklist: WorklistScp {
                 config: Arc::clone(&config),
                 mappings: Arc::clone(&mappings),
                 store: store.clone(),
+                clock: clock.clone(),
+                journal,
             },
             mpps: MppsScp {
                 config: Arc::clone(&config),
@@ -217,22 +231,23 @@ impl App {
                 ports_stop.clone(),
             )),
         ];
-        let mut workers = vec![tokio::spawn(heartbeat(
-            store.clone(),
-            clock.clone(),
-            node,
-            workers_stop.clone(),
-        ))];
+        let mut workers = vec![
+            journal_task,
+            tokio::spawn(heartbeat(
+                store.clone(),
+                clock.clone(),
+                node,
+                workers_stop.clone(),
+            )),
+        ];
         let mapping: Mapping = {
             let mappings = Arc::clone(&mappings);
             Arc::new(move || -> Arc<dyn Outbound + Send + Sync> { mappings.current() })
         };
-        for target in &config.targets {
-            let fhir = FhirTarget::new(&target.url, target.timeout, rendering(&config, &set))
-                .with_context(|| format!("target {} cannot be set up", target.name))?;
+        for (name, target) in targets {
             let worker = worker::start(
-                &target.name,
-                fhir,
+                &name,
+                target,
                 store.clone(),
                 clock.clone(),
                 minter.clone(),
@@ -355,7 +370,11 @@ fn node_name(config: &Config) -> String {
     format!("{}/{}", host.trim(), config.mllp.listen)
 }
 
-fn read_token(config: &Config) -> anyhow::Result<Option<Arc<str>>> {
+/// The bearer token of `[http] token_file`, if one is configured.
+///
+/// # Errors
+/// The file cannot be read, or its first line is shorter than 16 characters.
+pub fn read_token(config: &Config) -> anyhow::Result<Option<Arc<str>>> {
     let Some(path) = &config.http.token_file else {
         return Ok(None);
     };
@@ -377,6 +396,8 @@ async fn heartbeat(store: Store, clock: Clock, node: u16, stop: CancellationToke
         tokio::select! {
             () = stop.cancelled() => return,
             _ = beat.tick() => {
+                // Samples of histograms are folded here, so that they do not pile up where nobody scrapes.
+                crate::telemetry::metrics().run_upkeep();
                 if let Err(error) = store.heartbeat(node, clock.now()).await {
                     tracing::warn!(%error, "the heartbeat of this node cannot be written");
                 }

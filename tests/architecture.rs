@@ -45,6 +45,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("mappings", 7, &["actix_web", "sea_orm"]),
     ("intake", 8, &["actix_web", "sea_orm"]),
     ("dicom/worklist_scp", 8, &["actix_web", "sea_orm"]),
+    ("dicom/query_journal", 6, &["actix_web", "sea_orm"]),
     ("dicom/mpps_scp", 8, &["actix_web", "sea_orm"]),
     ("publish/worker", 8, &["actix_web", "sea_orm"]),
     ("publish/fhir", 8, &["actix_web", "sea_orm"]),

@@ -1,8 +1,11 @@
 //! `relais serve` and `relais check`.
 
 use super::{FAILED, WRONG, block_on, load_config};
-use crate::app::App;
-use crate::diagnostic::Severity;
+use crate::app::{App, read_token};
+use crate::config::Config;
+use crate::diagnostic::{Severity, did_you_mean};
+use crate::mapping::MappingSet;
+use crate::mapping::model::Model;
 use crate::mappings::{compile, render_all, sources};
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,7 +58,12 @@ pub fn check(path: &Path) -> ExitCode {
     let files = found.files.clone();
     let (set, problems) = compile(found);
     eprint!("{}", render_all(&problems, &files));
-    if problems.iter().any(|p| p.severity == Severity::Error) {
+    let mut wrong = problems.iter().any(|p| p.severity == Severity::Error);
+    for problem in beyond_the_file(&config, &set) {
+        eprintln!("error: {problem}");
+        wrong = true;
+    }
+    if wrong {
         return ExitCode::from(WRONG);
     }
     println!("{}: no problem found", path.display());
@@ -65,4 +73,34 @@ pub fn check(path: &Path) -> ExitCode {
         set.files().len()
     );
     ExitCode::SUCCESS
+}
+
+/// What the configuration names and the disk or the mappings do not have.
+fn beyond_the_file(config: &Config, set: &MappingSet) -> Vec<String> {
+    let inbound: Vec<&str> = set
+        .models()
+        .filter(|m| m.name.starts_with("inbound/"))
+        .map(Model::stem)
+        .collect();
+    let mut problems = Vec::new();
+    for link in &config.links {
+        for name in link
+            .inbound
+            .iter()
+            .filter(|name| !inbound.contains(&name.as_str()))
+        {
+            let hint = did_you_mean(name, inbound.iter().copied())
+                .map(|h| format!("; {h}"))
+                .unwrap_or_default();
+            problems.push(format!(
+                "link `{}`: no mapping file inbound/{name}.toml; there are {}{hint}",
+                link.name,
+                inbound.join(", ")
+            ));
+        }
+    }
+    if let Err(error) = read_token(config) {
+        problems.push(format!("{error:#}"));
+    }
+    problems
 }

@@ -89,6 +89,14 @@ async fn table(config: &Config, files: &[PathBuf]) -> anyhow::Result<()> {
         let mut config = config.clone();
         config.store_url = format!("sqlite://{}", dir.join("trial.db").display());
         config.targets.clear();
+        // Ports of its own: an engine may be running beside it.
+        for listen in [
+            &mut config.mllp.listen,
+            &mut config.dicom.listen,
+            &mut config.http.listen,
+        ] {
+            *listen = ([127, 0, 0, 1], 0).into();
+        }
         let app = App::start(config).await?;
         let bytes = std::fs::read(file)?;
         for range in batch::messages(&bytes) {

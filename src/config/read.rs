@@ -24,6 +24,8 @@ const CODES: Codes = Codes {
     bad_value: "C003",
     missing: "C004",
 };
+/// Sections whose settings the environment may give: single values only.
+const SCALAR: [&str; 5] = ["site", "store", "mllp", "dicom", "http"];
 /// A value that contradicts another one.
 const CONFLICT: &str = "C005";
 
@@ -117,11 +119,15 @@ impl<'d> Walk<'d> {
     fn check_environment(&self) {
         let single = |name: &&(&str, bool)| !name.1;
         for (name, _) in self.environment {
-            let known = SECTIONS.iter().filter(single).any(|(section, _)| {
-                keys_of(section).iter().any(|key| {
-                    *name == format!("RELAIS_{}_{}", section.to_uppercase(), key.to_uppercase())
-                })
-            });
+            let known = SECTIONS
+                .iter()
+                .filter(single)
+                .filter(|(section, _)| SCALAR.contains(section))
+                .any(|(section, _)| {
+                    keys_of(section).iter().any(|key| {
+                        *name == format!("RELAIS_{}_{}", section.to_uppercase(), key.to_uppercase())
+                    })
+                });
             if !known {
                 self.root.report(
                     CODES.unknown_key,

@@ -325,8 +325,8 @@ pub fn keys_of(section: &str) -> Vec<&'static str> {
 pub fn reference() -> String {
     let mut page = String::from(
         "# Configuration reference\n\nPrinted by `relais reference config`; do not edit. One TOML file; paths are relative to it. \
-         A setting outside `[[link]]` and `[[target]]` may be given as an environment variable, which wins: `RELAIS_STORE_URL` is \
-         `[store] url`.\n",
+         A setting of `[site]`, `[store]`, `[mllp]`, `[dicom]` and `[http]` may be given as an environment variable, which \
+         wins: `RELAIS_STORE_URL` is `[store] url`.\n",
     );
     for (section, repeats) in SECTIONS {
         let header = if *repeats {

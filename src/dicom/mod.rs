@@ -11,6 +11,7 @@ pub mod dictionary;
 pub mod dimse;
 pub mod mpps_scp;
 pub mod pdata;
+pub mod query_journal;
 pub mod read;
 pub mod scp;
 pub mod scu;

@@ -72,11 +72,8 @@ impl MppsScp {
                 port: "dicom".to_owned(),
                 link: link.name.clone(),
                 peer: format!("{} {}", peer.calling_ae, peer.addr),
-                kind: match op {
-                    MppsOp::Create => "N-CREATE",
-                    MppsOp::Set => "N-SET",
-                }
-                .to_owned(),
+                // The transfer syntax belongs to the evidence: without it the stored bytes cannot be read again.
+                kind: format!("{} {}", op.word(), body.syntax.uid()),
                 control_id: uid.to_owned(),
                 hash: Sha256::digest(&bytes).into(),
                 charset: body

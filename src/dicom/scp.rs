@@ -56,7 +56,7 @@ impl Default for ScpSettings {
             artim: Duration::from_secs(30),
             idle: Duration::from_secs(120),
             max_pdu: 16_384,
-            max_data_set: 1 << 20,
+            max_data_set: 16 << 20,
             drain: Duration::from_secs(10),
         }
     }

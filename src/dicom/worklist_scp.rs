@@ -4,11 +4,12 @@
 //! [`crate::worklist::matching`] decides on the item as this device would see it. Documents are read and the snapshot closed before
 //! the first response leaves, so a slow scanner holds nothing back. Standard: PS3.4 Annex K; matching C.2.2.2.
 
-use crate::clock::Stopwatch;
+use crate::clock::{Clock, Stopwatch};
 use crate::config::Config;
 use crate::dicom::charset::Charset;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::dimse::status;
+use crate::dicom::query_journal::{Asked as Noted, QueryJournal};
 use crate::dicom::scp::{DimseFailure, FindAnswer, Peer};
 use crate::domain::reason::{Place, Refusal};
 use crate::domain::time::LocalTime;
@@ -33,6 +34,8 @@ pub struct WorklistScp {
     pub config: Arc<Config>,
     pub mappings: Arc<Mappings>,
     pub store: Store,
+    pub clock: Clock,
+    pub journal: QueryJournal,
 }
 
 /// What is known of the device that asks: a row of `tables/stations.csv`.
@@ -57,6 +60,7 @@ impl WorklistScp {
         let asked = Asked::of(&query, peer, &device);
         let limit = self.config.dicom.max_results;
         let mut items = Vec::new();
+        let mut steps = Vec::new();
         let mut truncated = None;
         let mut cursor = None;
         'pages: loop {
@@ -80,6 +84,7 @@ impl WorklistScp {
                     break 'pages;
                 }
                 items.push(answer(&item, &query.identifier));
+                steps.push(candidate.step.0);
             }
             cursor = page.last().map(Candidate::cursor);
             if page.len() < PAGE as usize {
@@ -92,6 +97,13 @@ impl WorklistScp {
         }
         metrics::histogram!("relais_cfind_seconds").record(watch.elapsed().as_secs_f64());
         metrics::counter!("relais_cfind_items_total").increment(items.len() as u64);
+        self.journal.note(Noted {
+            device: peer.calling_ae.clone(),
+            keys: query.keys_text(),
+            steps,
+            took: watch.elapsed(),
+            at: self.clock.now(),
+        });
         Ok(FindAnswer {
             items: Box::new(items.into_iter()),
             charset: device.charset,

@@ -198,11 +198,12 @@ impl Query {
                 let many_days = from != to;
                 if let (true, true, Some((t, _))) = (one_time, many_days, &times) {
                     // A single time over several days cannot be one span: the days narrow, the time is compared on each.
-                    let exact = t.as_ref().map(|t| pad(t, '0', 6));
+                    // "08" is the whole hour.
+                    let end = |with| t.as_ref().map(|t| pad(t, with, 6));
                     self.keys.push(Key {
                         keyword: TIME,
                         in_step: true,
-                        test: Test::Range(exact.clone(), exact),
+                        test: Test::Range(end('0'), end('9')),
                     });
                     self.start = Some(StartRange {
                         from: from.as_deref().and_then(|d| number(d, "000000")),
@@ -220,6 +221,27 @@ impl Query {
             }
         }
         Ok(())
+    }
+
+    /// The matching keys as one text, in the order of the identifier: `Modality=CT start=20260602000000-20260602235959`.
+    pub fn keys_text(&self) -> String {
+        let mut parts: Vec<String> = self
+            .keys
+            .iter()
+            .map(|key| match &key.test {
+                Test::Equal(values) => format!("{}={}", key.keyword, values.join("\\")),
+                Test::Wild(text) | Test::Name(text) => format!("{}={text}", key.keyword),
+                Test::Range(from, to) => {
+                    let end = |end: &Option<String>| end.clone().unwrap_or_default();
+                    format!("{}={}-{}", key.keyword, end(from), end(to))
+                }
+            })
+            .collect();
+        if let Some(range) = self.start {
+            let end = |end: Option<i64>| end.map(|n| n.to_string()).unwrap_or_default();
+            parts.push(format!("start={}-{}", end(range.from), end(range.to)));
+        }
+        parts.join(" ")
     }
 
     /// The values of an exact key, for narrowing.

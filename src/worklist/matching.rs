@@ -224,6 +224,8 @@ mod tests {
             (vec![(date, "20260602"), (time, "0800-0830")], true),
             (vec![(date, "20260602"), (time, "0815")], true),
             (vec![(date, "20260602"), (time, "08")], true),
+            (vec![(date, "20260601-20260603"), (time, "08")], true),
+            (vec![(date, "20260601-20260603"), (time, "0814")], false),
             (vec![(date, "20260602"), (time, "0900-")], false),
             (vec![(time, "0800-0900")], true),
             (vec![(time, "0900-1000")], false),
