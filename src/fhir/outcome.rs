@@ -46,26 +46,38 @@ fn word(value: &Json) -> &str {
     }
 }
 
+/// Why a transaction-response is not one of success, without patient data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failed {
+    /// It is no transaction-response to what was sent.
+    Unreadable(String),
+    /// An entry has this status.
+    Entry(u16, String),
+}
+
 /// Checks a transaction-response: as many entries as were sent, each with a status of success.
 ///
 /// # Errors
-/// What is wrong, without patient data.
-pub fn transaction(response: &Json, sent: usize) -> Result<(), String> {
+/// What is wrong.
+pub fn transaction(response: &Json, sent: usize) -> Result<(), Failed> {
     if response["resourceType"] != "Bundle" || response["type"] != "transaction-response" {
-        return Err("no transaction-response".to_owned());
+        return Err(Failed::Unreadable("no transaction-response".to_owned()));
     }
     let entries = response["entry"].as_array().map_or(&[][..], Vec::as_slice);
     if entries.len() != sent {
-        return Err(format!("{} entries answered of {sent}", entries.len()));
+        let why = format!("{} entries answered of {sent}", entries.len());
+        return Err(Failed::Unreadable(why));
     }
     for (i, entry) in entries.iter().enumerate() {
         let status = entry["response"]["status"].as_str().unwrap_or("");
-        if !status.starts_with('2') {
-            let why = summary(&entry["response"]["outcome"]);
-            return Err(format!(
-                "entry {i} has status {}: {why}",
-                status.get(..3).unwrap_or("none")
-            ));
+        match status.get(..3).and_then(|code| code.parse::<u16>().ok()) {
+            Some(200..=299) => {}
+            Some(code) => {
+                let why = summary(&entry["response"]["outcome"]);
+                let at = format!("entry {i} {why}");
+                return Err(Failed::Entry(code, at.trim_end().to_owned()));
+            }
+            None => return Err(Failed::Unreadable(format!("entry {i} has no status"))),
         }
     }
     Ok(())

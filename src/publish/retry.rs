@@ -31,7 +31,7 @@ pub enum TransportError {
     Timeout,
     /// The connection ended before the answer did.
     Closed(String),
-    /// An answer that is no FHIR answer, or is larger than allowed.
+    /// An answer of success that is no answer to the transaction.
     Unreadable(String),
 }
 
