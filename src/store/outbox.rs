@@ -5,9 +5,10 @@
 //! claimed by a short lease with a random token and settled only with that token: a worker that lost its lease changes nothing.
 //! Never a transaction across a network call.
 
-use super::journal::{self, JournalRow};
+use super::journal::{self, JournalRow, hex};
 use super::sql::{Columns, Insert, Sql, opt_int, text};
 use super::{Store, StoreError, Txn};
+use crate::domain::ids::JournalId;
 use crate::domain::time::Instant;
 use sea_orm::{ConnectionTrait, QueryResult};
 
@@ -247,6 +248,30 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.settle(claim, attempt, &Settlement::Held(reason, detail))
             .await
+    }
+
+    /// The journal row of an earlier attempt at a claimed row that keeps the bytes with this SHA-256.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn sent_before(
+        &self,
+        claim: &Claim,
+        hash: &[u8; 32],
+    ) -> Result<Option<JournalId>, StoreError> {
+        let row = Sql::new(
+            &self.read,
+            "SELECT j.id FROM attempt a JOIN journal j ON j.id = a.journal_id JOIN journal_body b ON b.journal_id = j.id \
+             WHERE a.outbox_id = ",
+        )
+        .bind(claim.id)
+        .push(" AND j.hash = ")
+        .bind(hex(hash))
+        .push(" ORDER BY j.id LIMIT 1")
+        .one(&self.read)
+        .await?;
+        row.map(|row| Ok(JournalId(Columns::of(&row).next()?)))
+            .transpose()
     }
 
     /// Gives a claim back untouched (shutdown, or another row of the same patient is in flight).

@@ -25,25 +25,19 @@ impl Gate {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nothing of the patient is in flight. The flag says whether it had to wait: then documents that were read before
-    /// may be old.
-    pub async fn pass(&self, patient: PatientId) -> (Pass<'_>, bool) {
-        let mut waited = false;
+    /// Waits until nothing of the patient is in flight. Documents that were read before may be old.
+    pub async fn pass(&self, patient: PatientId) -> Pass<'_> {
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             // Registered before the look, so that a pass given back in between is not missed.
             freed.as_mut().enable();
             if self.lock().insert(patient) {
-                return (
-                    Pass {
-                        gate: self,
-                        patient,
-                    },
-                    waited,
-                );
+                return Pass {
+                    gate: self,
+                    patient,
+                };
             }
-            waited = true;
             freed.await;
         }
     }
@@ -63,10 +57,8 @@ mod tests {
     #[tokio::test]
     async fn a_patient_passes_alone_and_others_pass_beside() {
         let gate = Gate::default();
-        let (first, waited) = gate.pass(PatientId(1)).await;
-        assert!(!waited);
-        let (_other, waited) = gate.pass(PatientId(2)).await;
-        assert!(!waited);
+        let first = gate.pass(PatientId(1)).await;
+        let _other = gate.pass(PatientId(2)).await;
         let next = gate.pass(PatientId(1));
         tokio::pin!(next);
         tokio::select! {
@@ -75,7 +67,6 @@ mod tests {
             () = std::future::ready(()) => {}
         }
         drop(first);
-        let (_pass, waited) = next.await;
-        assert!(waited);
+        let _pass = next.await;
     }
 }

@@ -81,6 +81,18 @@ pub async fn load(store: &Store, subject: Subject) -> Result<Loaded, StoreError>
     Ok(Loaded::Ready(Box::new(docs)))
 }
 
+/// The patient whose publications wait for each other: the subject's, or the one that it was merged into.
+pub async fn owner(store: &Store, subject: Subject) -> Result<Option<PatientId>, StoreError> {
+    let patient = match subject {
+        Subject::Patient(id) => Some(id),
+        Subject::Exam(id) => store.exam(id).await?.map(|e| e.patient),
+        Subject::Performed(id) => store.performed(id).await?.and_then(|p| p.patient),
+        Subject::Report(id) => store.report(id).await?.map(|r| r.patient),
+    };
+    let found = with_survivor(store, patient).await?;
+    Ok(found.map(|(patient, survivor)| survivor.map_or(patient.id, |s| s.id)))
+}
+
 /// A patient, with the one that it was merged into.
 async fn with_survivor(
     store: &Store,

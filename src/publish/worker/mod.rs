@@ -15,11 +15,11 @@ use crate::domain::time::Instant;
 use crate::publish::fhir::{FhirTarget, Message};
 use crate::publish::plan::parse_subject;
 use crate::publish::render::{Outbound, Subjects};
-use crate::publish::retry::{Delivery, LONGEST, classify, next};
+use crate::publish::retry::{Delivery, LONGEST, TransportError, classify, next};
 use crate::store::{Attempt, Claim, Direction, JournalEntry, JournalRow, Store, StoreError};
 use breaker::{Breaker, micros};
 use gate::Gate;
-use load::{Loaded, load};
+use load::{Loaded, load, owner};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,11 @@ const LEASE_MARGIN: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_secs(10);
 /// Shortest sleep when rows are due that cannot be claimed, and the pause after an error of the store.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Reason of a row that is tried again.
+const TEMPORARY: &str = "publish.temporary";
+/// Reason of a row that the receiver refused.
+const REFUSED: &str = "publish.refused";
 
 /// The mapping in force, asked for each publication: a reload takes effect with the next one.
 pub type Mapping = Arc<dyn Fn() -> Arc<dyn Outbound + Send + Sync> + Send + Sync>;
@@ -190,6 +195,18 @@ async fn publish(shared: &Shared, claim: Claim, claimed: Instant) -> Option<Deli
     }
 }
 
+/// A message after its delivery was tried.
+struct Sent<'a> {
+    message: &'a Message,
+    /// Of the mapping.
+    revision: String,
+    at: Instant,
+    /// What the receiver said.
+    status: String,
+    /// Bytes may have left: whatever became of them, the journal keeps them.
+    left: bool,
+}
+
 async fn attempt(
     shared: &Shared,
     claim: &Claim,
@@ -205,25 +222,23 @@ async fn attempt(
         .await?;
         return Ok(None);
     };
-    let mut loaded = load(&shared.store, subject).await?;
+    let patient = owner(&shared.store, subject).await?;
+    let _pass = match patient {
+        Some(patient) => Some(shared.gate.pass(patient).await),
+        None => None,
+    };
+    // Read behind the gate: what was read before it could be older than what has just been delivered.
+    let loaded = load(&shared.store, subject).await?;
     let Loaded::Ready(docs) = &loaded else {
         nothing(shared, claim, &loaded).await?;
         return Ok(None);
     };
-    let (_pass, waited) = shared.gate.pass(owner(docs)).await;
-    if waited {
-        let margin = micros(LEASE_MARGIN) / 2;
-        if shared.clock.now().0 - claimed.0 > margin {
-            // What is left of the lease may not cover the delivery.
-            shared.store.release(claim).await?;
-            return Ok(None);
-        }
-        loaded = load(&shared.store, subject).await?;
+    let late = shared.clock.now().0 - claimed.0 > micros(LEASE_MARGIN) / 2;
+    if late || patient != Some(owner_of(docs)) {
+        // What is left of the lease may not cover the delivery, or the patient was merged meanwhile: claimed again.
+        shared.store.release(claim).await?;
+        return Ok(None);
     }
-    let Loaded::Ready(docs) = &loaded else {
-        nothing(shared, claim, &loaded).await?;
-        return Ok(None);
-    };
     let mapping = (shared.mapping)();
     let message = match shared.target.message(docs, mapping.as_ref()) {
         Ok(Some(message)) => message,
@@ -240,22 +255,22 @@ async fn attempt(
     let answer = shared.target.deliver(&message, sent.timestamp()).await;
     let delivery = classify(&answer);
     let status = match &answer {
-        Ok(response) => response.status.to_string(),
+        Ok(response) if response.detail.is_empty() => response.status.to_string(),
+        Ok(response) => format!("{}: {}", response.status, response.detail),
         Err(error) => error.to_string(),
     };
-    settle(
-        shared,
-        claim,
-        &delivery,
-        sent,
+    let sent = Sent {
+        message: &message,
+        revision: mapping.revision(),
+        at: sent,
         status,
-        (&message, mapping.revision()),
-    )
-    .await?;
+        left: !matches!(answer, Err(TransportError::Connect(_))),
+    };
+    settle(shared, claim, &delivery, sent).await?;
     Ok(Some(delivery))
 }
 
-fn owner(docs: &Subjects) -> crate::domain::ids::PatientId {
+fn owner_of(docs: &Subjects) -> crate::domain::ids::PatientId {
     docs.survivor.as_ref().map_or(docs.patient.id, |s| s.id)
 }
 
@@ -263,32 +278,40 @@ async fn settle(
     shared: &Shared,
     claim: &Claim,
     delivery: &Delivery,
-    sent: Instant,
-    status: String,
-    (message, revision): (&Message, String),
+    sent: Sent<'_>,
 ) -> Result<(), StoreError> {
     let now = shared.clock.now();
-    let ms = (now.0 - sent.0) / 1000;
-    let entry = journal_entry(shared, claim, sent, message, revision);
-    let journal = (*delivery == Delivery::Delivered).then(|| JournalRow {
-        entry: &entry,
-        direction: Direction::Out,
-        body: Some(&message.body),
-        outcome: "sent",
-        reason: None,
-        detail: notes(message),
-        ack: None,
-        cause: None,
-        once: false,
-    });
+    let ms = (now.0 - sent.at.0) / 1000;
+    let store = &shared.store;
+    let entry = journal_entry(shared, claim, &sent);
+    let (word, reason) = match delivery {
+        Delivery::Delivered => ("sent", None),
+        Delivery::Temporary { .. } => ("unconfirmed", Some(TEMPORARY)),
+        Delivery::Permanent { .. } => ("refused", Some(REFUSED)),
+    };
+    let mut journal = None;
+    if sent.left {
+        // The same bytes are kept once, however often they left.
+        let cause = store.sent_before(claim, &entry.hash).await?;
+        journal = Some(JournalRow {
+            entry: &entry,
+            direction: Direction::Out,
+            body: cause.is_none().then_some(&sent.message.body),
+            outcome: word,
+            reason,
+            detail: notes(sent.message),
+            ack: None,
+            cause,
+            once: false,
+        });
+    }
     let attempt = Attempt {
         id: shared.minter.mint(),
-        at: sent,
+        at: sent.at,
         ms,
-        status,
+        status: sent.status,
         journal,
     };
-    let store = &shared.store;
     let (outcome, kept) = match delivery {
         Delivery::Delivered => ("delivered", store.settle_delivered(claim, &attempt).await?),
         Delivery::Temporary { detail, .. } => {
@@ -297,45 +320,35 @@ async fn settle(
                 .saturating_add(1);
             let pause = next(attempts, delivery, claim.id.unsigned_abs()).unwrap_or(LONGEST);
             let due = Instant(now.0.saturating_add(micros(pause)));
-            let reason = "publish.temporary";
             (
                 "retry",
                 store
-                    .settle_retry(claim, &attempt, due, reason, detail)
+                    .settle_retry(claim, &attempt, due, TEMPORARY, detail)
                     .await?,
             )
         }
-        Delivery::Permanent { detail } => {
-            let reason = "publish.refused";
-            (
-                "held",
-                store.settle_held(claim, &attempt, reason, detail).await?,
-            )
-        }
+        Delivery::Permanent { detail } => (
+            "held",
+            store.settle_held(claim, &attempt, REFUSED, detail).await?,
+        ),
     };
     record(shared, claim, outcome, ms, kept);
     Ok(())
 }
 
-fn journal_entry(
-    shared: &Shared,
-    claim: &Claim,
-    sent: Instant,
-    message: &Message,
-    mapping_rev: String,
-) -> JournalEntry {
+fn journal_entry(shared: &Shared, claim: &Claim, sent: &Sent<'_>) -> JournalEntry {
     JournalEntry {
         id: JournalId(shared.minter.mint()),
-        received: sent,
+        received: sent.at,
         port: "http".to_owned(),
         link: shared.name.clone(),
         peer: shared.target.url().to_owned(),
         kind: "fhir.transaction".to_owned(),
         control_id: claim.subject.clone(),
-        hash: Sha256::digest(&message.body).into(),
+        hash: Sha256::digest(&sent.message.body).into(),
         charset: "UTF-8".to_owned(),
         zone: shared.target.timezone().to_owned(),
-        mapping_rev,
+        mapping_rev: sent.revision.clone(),
     }
 }
 

@@ -10,8 +10,10 @@ use crate::domain::world::Doc;
 use crate::publish::testing as t;
 use crate::simulate::fhir_server::{Failure, FhirServer};
 use crate::store::testing::{Fresh, stores};
-use crate::store::{OutboxFilter, Queue};
+use crate::store::{LeaveOut, OutboxFilter, Queue};
 use std::net::TcpListener;
+use std::pin::Pin;
+use std::task::Poll;
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 
@@ -121,6 +123,18 @@ impl Bench {
         }
     }
 
+    /// Outcome of every journal row, oldest first, and how many rows keep bytes of their own.
+    async fn journalled(&self) -> (Vec<String>, usize) {
+        let dump = self.fresh.store.dump(&LeaveOut::NOTHING).await.unwrap();
+        let outcome = |line: &str| {
+            let (_, rest) = line.split_once(" outcome=\"").unwrap();
+            rest.split('"').next().unwrap().to_owned()
+        };
+        let rows = dump.lines().filter(|l| l.starts_with("journal "));
+        let bodies = dump.lines().filter(|l| l.starts_with("journal_body "));
+        (rows.map(outcome).collect(), bodies.count())
+    }
+
     fn kinds(&self) -> Vec<String> {
         let all = self.server.resources();
         let kind = |r: &serde_json::Value| r["resourceType"].as_str().unwrap().to_owned();
@@ -184,6 +198,9 @@ async fn failures_that_may_pass_are_tried_again_until_delivered() {
             .unwrap();
         let attempts = bench.fresh.store.attempts(row[0].id).await.unwrap();
         assert_eq!(attempts.len(), 3);
+        // The bytes left three times, and are kept once.
+        let expected = ["unconfirmed", "unconfirmed", "sent"].map(str::to_owned);
+        assert_eq!(bench.journalled().await, (expected.to_vec(), 1));
         let versions = bench.server.resources();
         assert!(versions.iter().all(|r| r["meta"]["versionId"] == "1"));
         bench.end().await;
@@ -210,6 +227,7 @@ async fn a_refusal_holds_the_row_with_what_the_server_says() {
             .await
             .unwrap();
         assert_eq!(rows[0].detail.as_deref(), Some("HTTP 422: error exception"));
+        assert_eq!(bench.journalled().await, (vec!["refused".to_owned()], 1));
         // Newer state queues it again.
         bench.queue(&["patient/1"]).await;
         assert_eq!(bench.ended().await, [delivered("patient/1")]);
@@ -256,4 +274,108 @@ async fn what_is_not_valid_is_held_and_never_sent() {
     );
     assert_eq!(bench.server.requests(), 0);
     bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_left_is_not_journalled() {
+    let fresh = crate::store::testing::sqlite().await;
+    let mut bench = Bench::on(fresh).await;
+    bench.department().await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let elsewhere = FhirServer::start(listener, Clock::System).unwrap();
+    std::mem::replace(&mut bench.server, elsewhere).stop().await;
+    bench.queue(&["patient/1"]).await;
+    bench.worker.settled.changed().await.unwrap();
+    assert_eq!(bench.journalled().await, (vec![], 0));
+    bench.end().await;
+}
+
+/// Polls a future `n` times at most; its output if it ended.
+async fn polled<F: Future>(mut future: Pin<&mut F>, n: usize) -> Option<F::Output> {
+    let mut left = n;
+    std::future::poll_fn(move |cx| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+/// Two subjects of a patient; the patient changes while the first one is published, wherever that one has got to.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_state_never_replaces_a_newer_one() {
+    let fresh = crate::store::testing::sqlite().await;
+    let mut bench = Bench::on(fresh).await;
+    bench.department().await;
+    bench.stop.cancel();
+    (&mut bench.worker.task).await.unwrap();
+    let url = &bench.server.url;
+    let shared = Shared {
+        name: "hie".to_owned(),
+        target: FhirTarget::new(url, Duration::from_secs(20), t::settings()).unwrap(),
+        store: bench.fresh.store.clone(),
+        clock: Clock::System,
+        minter: bench.minter.clone(),
+        mapping: Arc::new(|| Arc::new(t::Paths)),
+        gate: Gate::default(),
+        settled: watch::channel(0).0,
+    };
+    for polls in 1.. {
+        bench.queue(&["patient/1", "exam/2"]).await;
+        let (now, token) = (Clock::System.now(), bench.minter.token());
+        let lease = micros(Duration::from_secs(60));
+        let claims = shared.store.claim("hie", 2, lease, now, token).await;
+        let claims = claims.unwrap();
+        let (first, second) = (
+            attempt(&shared, &claims[0], now),
+            attempt(&shared, &claims[1], now),
+        );
+        tokio::pin!(first);
+        let ended = polled(first.as_mut(), polls).await.is_some();
+
+        let mut patient = t::patient();
+        let name = crate::domain::value::Name {
+            family: Some(format!("Néo{polls}")),
+            ..Default::default()
+        };
+        let name = t::fields(vec![(
+            "name",
+            vec![crate::domain::value::Value::Name(name)],
+        )]);
+        patient.fields.0.extend(name.0);
+        let txn = shared.store.begin().await.unwrap();
+        let newer = Doc {
+            stored: i64::try_from(polls).unwrap(),
+            ..doc(patient)
+        };
+        txn.save_patients(&[&newer]).await.unwrap();
+        txn.commit().await.unwrap();
+
+        let busy = tokio::select! {
+            biased;
+            _ = shared.gate.pass(crate::domain::ids::PatientId(1)) => false,
+            () = std::future::ready(()) => true,
+        };
+        if busy && !ended {
+            let (first, second) = tokio::join!(first, second);
+            assert!(first.and(second).is_ok());
+        } else {
+            second.await.unwrap();
+            if !ended {
+                first.await.unwrap();
+            }
+        }
+        let patients = bench.server.of_type("Patient");
+        assert_eq!(
+            patients[0]["name"][0]["family"],
+            format!("Néo{polls}"),
+            "after {polls} polls"
+        );
+        if busy || ended {
+            break;
+        }
+    }
+    bench.server.stop().await;
 }
