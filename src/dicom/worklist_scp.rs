@@ -57,7 +57,7 @@ impl WorklistScp {
         let query = Query::parse(identifier).map_err(|r| failure(&r))?;
         let set = self.mappings.current();
         let device = device(&set, &peer.calling_ae);
-        let asked = Asked::of(&query, peer, &device);
+        let asked = Asked::of(&query, peer, &device, &set);
         let limit = self.config.dicom.max_results;
         let mut items = Vec::new();
         let mut steps = Vec::new();
@@ -125,6 +125,7 @@ impl WorklistScp {
             &candidate.patient,
             step,
             &self.config.site.name,
+            &self.config.site.timezone,
             &asked.ae,
         );
         match set.worklist_item(&scope, None) {
@@ -149,7 +150,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(query: &Query, peer: &Peer, device: &Device) -> Self {
+    fn of(query: &Query, peer: &Peer, device: &Device, set: &MappingSet) -> Self {
         let first = |keyword| query.equal(keyword).and_then(|v| v.first()).cloned();
         let station = first("ScheduledStationAETitle");
         let modality = first("Modality");
@@ -161,27 +162,37 @@ impl Asked {
         if let (false, Some(modality)) = (stations.is_empty(), &pool_of) {
             stations.push(pool(modality));
         }
-        let one = |keyword| {
+        let one = |keyword: &str| {
             query
                 .equal(keyword)
                 .filter(|v| v.len() == 1)
                 .and_then(|v| v.first())
                 .cloned()
         };
+        // A site may show something else than the record's value: such a key is left to matching.
+        let step = |name: &str| format!("ScheduledProcedureStepSequence.{name}");
+        let plain = |keyword: &str, field: &str| one(keyword).filter(|_| set.shows(keyword, field));
+        if !set.shows(&step("ScheduledStationAETitle"), "step.station_aes") {
+            stations.clear();
+        }
+        let starts = set.shows(&step("ScheduledProcedureStepStartDate"), "step.start");
         let narrow = Narrow {
             stations,
-            modality: one("Modality"),
-            start: query.start.map(|r| {
+            modality: one("Modality").filter(|_| set.shows(&step("Modality"), "step.modality")),
+            start: query.start.filter(|_| starts).map(|r| {
                 (
                     LocalTime(r.from.unwrap_or(0)),
                     LocalTime(r.to.unwrap_or(i64::MAX)),
                 )
             }),
-            accession: one("AccessionNumber"),
-            patient_value: one("PatientID"),
-            name_prefix_fold: query.name_prefix().map(str::to_owned),
-            rp_id: one("RequestedProcedureID"),
-            study_uid: one("StudyInstanceUID"),
+            accession: plain("AccessionNumber", "order.accession_number"),
+            patient_value: plain("PatientID", "patient.id"),
+            name_prefix_fold: query
+                .name_prefix()
+                .filter(|_| set.shows("PatientName", "patient.name"))
+                .map(str::to_owned),
+            rp_id: plain("RequestedProcedureID", "procedure.id"),
+            study_uid: plain("StudyInstanceUID", "procedure.study_instance_uid"),
         };
         let about_one = narrow.accession.is_some()
             || narrow.patient_value.is_some()

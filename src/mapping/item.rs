@@ -5,6 +5,7 @@
 //! with a warning.
 
 use super::MappingSet;
+use super::ast::ExprKind;
 use super::definitions::{ReturnType, worklist};
 use super::eval::{Answer, Eval, Scope, Warning};
 use super::model::{Goal, Model, Rule};
@@ -119,6 +120,21 @@ impl MappingSet {
             data,
             origins,
             warnings: warnings.into_inner(),
+        })
+    }
+}
+
+impl MappingSet {
+    /// True if the worklist shows a field of the record as it is under an attribute (by path, `ScheduledProcedureStepSequence.Modality`):
+    /// only then may the database narrow a query on it by the stored value.
+    pub fn shows(&self, attribute: &str, field: &str) -> bool {
+        let rule = self
+            .models
+            .get("worklist/default.toml")
+            .and_then(|model| model.rule("set", attribute));
+        rule.is_some_and(|rule| match rule.exprs.as_slice() {
+            [expr] => matches!(&expr.kind, ExprKind::Name(path) if path.text() == field && path.steps.iter().all(|s| s.select.is_none())),
+            _ => false,
         })
     }
 }

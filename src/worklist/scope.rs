@@ -5,12 +5,14 @@ use crate::domain::node::Node;
 use crate::domain::patient::Patient;
 use crate::domain::value::Value;
 
-/// The scope of one step. `ae` is the AE title that a pool step is shown under: the one that asked, or was asked for.
+/// The scope of one step. Times with an offset are shown in `timezone` (IANA); `ae` is the AE title that a pool step is shown under:
+/// the one that asked, or was asked for.
 pub fn scope<'a>(
     exam: &'a Exam,
     patient: &'a Patient,
     step: &'a Step,
     site_name: &str,
+    timezone: &str,
     ae: &str,
 ) -> Node<'a> {
     let mut derived = vec![
@@ -32,7 +34,13 @@ pub fn scope<'a>(
             "step",
             Node::Layers(vec![Node::object(derived), Node::Fields(&step.fields)]),
         ),
-        ("site", Node::object(vec![("name", Node::text(site_name))])),
+        (
+            "site",
+            Node::object(vec![
+                ("name", Node::text(site_name)),
+                ("timezone", Node::text(timezone)),
+            ]),
+        ),
         ("extra", Node::Fields(&exam.extra)),
     ])
 }
