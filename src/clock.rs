@@ -3,6 +3,7 @@
 use crate::domain::ids::Mint;
 use crate::domain::time::Instant;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -66,6 +67,8 @@ impl Stopwatch {
 const EPOCH_MS: i64 = 1_735_689_600_000;
 const COUNTER_BITS: u32 = 12;
 const NODE_BITS: u32 = 10;
+/// Random bits of a lease token.
+const TOKEN_BITS: u32 = 63 - NODE_BITS;
 
 /// Mints ids: 41 bits of milliseconds, 10 of node, 12 of counter. Every id is larger than all before it on this node, also when the
 /// clock goes back. Clones share the sequence.
@@ -134,12 +137,19 @@ impl Minter {
         }
     }
 
-    /// A random number for a lease: tells one claim from every other one. Not a secret.
+    /// A random number for a lease, below the node's number: tells one claim from every other one. Not a secret.
     pub fn token(&self) -> i64 {
         let mut hasher = RandomState::new().build_hasher();
         hasher.write_i64(self.mint());
-        i64::from_ne_bytes((hasher.finish() >> 1).to_ne_bytes())
+        let random = i64::from_ne_bytes((hasher.finish() >> 1).to_ne_bytes());
+        (self.node << TOKEN_BITS) | (random & ((1 << TOKEN_BITS) - 1))
     }
+}
+
+/// The lease tokens of the node that made this one.
+pub fn tokens_of_node(token: i64) -> RangeInclusive<i64> {
+    let random = (1 << TOKEN_BITS) - 1;
+    (token & !random)..=(token | random)
 }
 
 impl Mint for Minter {
@@ -184,9 +194,12 @@ mod tests {
 
     #[test]
     fn lease_tokens_differ_and_are_positive() {
-        let minter = Minter::new(Clock::System, 0);
+        let minter = Minter::new(Clock::System, 1023);
         let tokens: std::collections::BTreeSet<i64> = (0..1000).map(|_| minter.token()).collect();
         assert_eq!(tokens.len(), 1000);
         assert!(tokens.iter().all(|t| *t >= 0));
+        let own = tokens_of_node(minter.token());
+        assert!(tokens.iter().all(|t| own.contains(t)));
+        assert!(!own.contains(&Minter::new(Clock::System, 1022).token()));
     }
 }

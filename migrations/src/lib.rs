@@ -9,6 +9,7 @@ use sea_orm_migration::{MigrationTrait, async_trait};
 
 mod ddl;
 mod m2026_11_23_initial;
+mod m2026_11_23_leases;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -16,6 +17,9 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m2026_11_23_initial::Initial)]
+        vec![
+            Box::new(m2026_11_23_initial::Initial),
+            Box::new(m2026_11_23_leases::Leases),
+        ]
     }
 }

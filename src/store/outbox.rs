@@ -8,6 +8,7 @@
 use super::journal::{self, JournalRow, hex};
 use super::sql::{Columns, Insert, Sql, opt_int, text};
 use super::{Store, StoreError, Txn};
+use crate::clock::tokens_of_node;
 use crate::domain::ids::JournalId;
 use crate::domain::time::Instant;
 use sea_orm::{ConnectionTrait, QueryResult};
@@ -135,7 +136,8 @@ enum Settlement<'a> {
 
 impl Store {
     /// Claims up to `n` due rows of a target until `now + lease_us`; the lease must be longer than a delivery can take. Of an event
-    /// target only the first undelivered row of each subject is claimed: a held one blocks its subject and nothing else.
+    /// target only the first undelivered row of each subject is claimed: a held one blocks its subject and nothing else. While another
+    /// node has rows of the target in flight nothing is claimed: nodes do not know each other's patients in flight.
     ///
     /// # Errors
     /// As the database says.
@@ -147,47 +149,31 @@ impl Store {
         now: Instant,
         token: i64,
     ) -> Result<Vec<Claim>, StoreError> {
-        // The outer WHERE repeats state and lease: PostgreSQL re-checks only these after waiting for another node's commit.
-        let free = |sql: Sql| {
-            sql.push("state = 'queued' AND (leased_until IS NULL OR leased_until <= ")
-                .bind(now.0)
-                .push(")")
+        let txn = self.begin().await?;
+        let claimed = async {
+            if !self.is_sqlite() {
+                // Nodes claim one after the other; on SQLite the transaction is alone by itself.
+                Sql::new(&txn.tx, "SELECT pg_advisory_xact_lock(hashtextextended(")
+                    .bind(format!("relais outbox {target}"))
+                    .push(", 0))")
+                    .execute(&txn.tx)
+                    .await?;
+            }
+            if other_node_delivers(&txn, target, now, token).await? {
+                return Ok(vec![]);
+            }
+            claim(&txn, target, n, lease_us, now, token).await
         };
-        let sql = Sql::new(&self.write, "UPDATE outbox SET lease_token = ")
-            .bind(token)
-            .push(", leased_until = ")
-            .bind(now.0.saturating_add(lease_us))
-            .push(" WHERE id IN (SELECT id FROM outbox o WHERE target = ")
-            .bind(text(target))
-            .push(" AND due <= ")
-            .bind(now.0)
-            .push(" AND ");
-        let sql = free(sql)
-            .push(
-                " AND (seq = 0 OR NOT EXISTS (SELECT 1 FROM outbox e WHERE e.target = o.target AND e.subject = o.subject \
-                 AND e.seq > 0 AND e.seq < o.seq AND e.state IN ('queued', 'held'))) ORDER BY due, id LIMIT ",
-            )
-            .bind(i64::from(n))
-            .push(") AND ");
-        let rows = free(sql)
-            .push(" RETURNING id, subject, seq, wanted, done, attempts")
-            .all(&self.write)
-            .await?;
-        let mut claims = vec![];
-        for row in &rows {
-            let mut c = Columns::of(row);
-            claims.push(Claim {
-                id: c.next()?,
-                subject: c.next()?,
-                seq: c.next()?,
-                wanted: c.next()?,
-                done: c.next()?,
-                attempts: c.next()?,
-                token,
-            });
+        match claimed.await {
+            Ok(claims) => {
+                txn.commit().await?;
+                Ok(claims)
+            }
+            Err(error) => {
+                txn.rollback().await;
+                Err(error)
+            }
         }
-        claims.sort_by_key(|c| (c.seq, c.id));
-        Ok(claims)
     }
 
     /// When the next row of a target is due or its lease ends: until then its worker may sleep. `None` = nothing is queued.
@@ -414,6 +400,79 @@ impl Store {
             })
             .collect()
     }
+}
+
+/// True if a node other than the token's has rows of the target in flight.
+async fn other_node_delivers(
+    txn: &Txn,
+    target: &str,
+    now: Instant,
+    token: i64,
+) -> Result<bool, StoreError> {
+    let own = tokens_of_node(token);
+    let row = Sql::new(&txn.tx, "SELECT id FROM outbox WHERE target = ")
+        .bind(text(target))
+        .push(" AND lease_token IS NOT NULL AND leased_until > ")
+        .bind(now.0)
+        .push(" AND (lease_token < ")
+        .bind(*own.start())
+        .push(" OR lease_token > ")
+        .bind(*own.end())
+        .push(") LIMIT 1")
+        .one(&txn.tx)
+        .await?;
+    Ok(row.is_some())
+}
+
+async fn claim(
+    txn: &Txn,
+    target: &str,
+    n: u32,
+    lease_us: i64,
+    now: Instant,
+    token: i64,
+) -> Result<Vec<Claim>, StoreError> {
+    // The outer WHERE repeats state and lease: PostgreSQL re-checks only these after waiting for another node's commit.
+    let free = |sql: Sql| {
+        sql.push("state = 'queued' AND (leased_until IS NULL OR leased_until <= ")
+            .bind(now.0)
+            .push(")")
+    };
+    let sql = Sql::new(&txn.tx, "UPDATE outbox SET lease_token = ")
+        .bind(token)
+        .push(", leased_until = ")
+        .bind(now.0.saturating_add(lease_us))
+        .push(" WHERE id IN (SELECT id FROM outbox o WHERE target = ")
+        .bind(text(target))
+        .push(" AND due <= ")
+        .bind(now.0)
+        .push(" AND ");
+    let sql = free(sql)
+        .push(
+            " AND (seq = 0 OR NOT EXISTS (SELECT 1 FROM outbox e WHERE e.target = o.target AND e.subject = o.subject \
+             AND e.seq > 0 AND e.seq < o.seq AND e.state IN ('queued', 'held'))) ORDER BY due, id LIMIT ",
+        )
+        .bind(i64::from(n))
+        .push(") AND ");
+    let rows = free(sql)
+        .push(" RETURNING id, subject, seq, wanted, done, attempts")
+        .all(&txn.tx)
+        .await?;
+    let mut claims = vec![];
+    for row in &rows {
+        let mut c = Columns::of(row);
+        claims.push(Claim {
+            id: c.next()?,
+            subject: c.next()?,
+            seq: c.next()?,
+            wanted: c.next()?,
+            done: c.next()?,
+            attempts: c.next()?,
+            token,
+        });
+    }
+    claims.sort_by_key(|c| (c.seq, c.id));
+    Ok(claims)
 }
 
 async fn settle(

@@ -381,6 +381,33 @@ async fn a_state_row_coalesces_and_is_delivered_again_when_more_was_wanted_meanw
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_is_served_by_one_node_at_a_time() {
+    for Fresh { store, .. } in &stores().await {
+        let minter = |node| crate::clock::Minter::new(crate::clock::Clock::System, node);
+        let (one, two) = (minter(0), minter(1));
+        let claim = async |minter: &crate::clock::Minter, n, now| {
+            let token = minter.token();
+            let claims = store.claim("mes", n, 100, Instant(now), token).await;
+            claims.unwrap()
+        };
+        queue(store, 1, "exam/1", 0, Instant(10)).await;
+        queue(store, 2, "exam/2", 0, Instant(10)).await;
+        let first = claim(&one, 1, 10).await;
+        assert_eq!(first.len(), 1);
+        assert_eq!(claim(&two, 9, 10).await, []);
+        // The same node goes on; the other one is next when it has settled, or its lease has run out.
+        assert_eq!(claim(&one, 9, 10).await.len(), 1);
+        assert_eq!(claim(&two, 9, 110).await.len(), 2);
+        assert_eq!(claim(&one, 9, 110).await, []);
+        for round in 0..20 {
+            let now = 1000 * (round + 1);
+            let (a, b) = tokio::join!(claim(&one, 1, now), claim(&two, 1, now));
+            assert_eq!(a.len() + b.len(), 1, "round {round}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_lost_lease_settles_nothing() {
     for Fresh { store, .. } in &stores().await {
