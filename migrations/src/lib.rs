@@ -8,6 +8,7 @@ pub use sea_orm_migration::{DbErr, MigratorTrait};
 use sea_orm_migration::{MigrationTrait, async_trait};
 
 mod ddl;
+mod m2026_11_23_accession;
 mod m2026_11_23_initial;
 mod m2026_11_23_leases;
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m2026_11_23_initial::Initial),
             Box::new(m2026_11_23_leases::Leases),
+            Box::new(m2026_11_23_accession::Accession),
         ]
     }
 }

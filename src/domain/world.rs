@@ -8,7 +8,7 @@ use super::deciding::Deciding;
 use super::event::{Event, Happening, Subject};
 use super::evolve;
 use super::exam::Exam;
-use super::ids::{ExamId, JournalId, Key, Mint, PatientId, PerformedId, ReportId};
+use super::ids::{ExamId, JournalId, Key, KeyKind, Mint, PatientId, PerformedId, ReportId};
 use super::keys::{self, Numbers};
 use super::patient::Patient;
 use super::performed::PerformedStep;
@@ -39,6 +39,8 @@ pub struct Wants {
     /// Patients of whom everything must be loaded (merge, arrival): their exams, performed steps and reports, and the patients that
     /// were merged into them.
     pub exams_of: BTreeSet<Key>,
+    /// Accession numbers that a scanner states without issuer: the exams that any issuer gave them to.
+    pub accessions: BTreeSet<String>,
 }
 
 /// Everything that deciding one message depends on, beside the documents.
@@ -112,8 +114,15 @@ impl Wants {
     fn performed_step(&mut self, record: &Record) {
         let step = record.section("performed_step");
         self.keys.extend(keys::performed_patient(step));
-        for link in record.list("link") {
-            self.keys.extend(keys::of_link(link.section("link")));
+        for key in record
+            .list("link")
+            .iter()
+            .flat_map(|link| keys::of_link(link.section("link")))
+        {
+            if key.kind == KeyKind::Accession && key.issuer.is_empty() {
+                self.accessions.insert(key.value.clone());
+            }
+            self.keys.insert(key);
         }
     }
 
@@ -122,6 +131,7 @@ impl Wants {
         self.keys.extend(other.keys);
         self.performed.extend(other.performed);
         self.exams_of.extend(other.exams_of);
+        self.accessions.extend(other.accessions);
     }
 }
 

@@ -70,6 +70,29 @@ impl Txn {
             .collect())
     }
 
+    /// The exams of these accession numbers, whoever issued them.
+    pub(crate) async fn exams_of_accessions(
+        &self,
+        numbers: &[&str],
+    ) -> Result<Vec<ExamId>, StoreError> {
+        let mut found = vec![];
+        for chunk in chunks(numbers) {
+            let numbers: Vec<Value> = chunk.iter().map(|n| text(n)).collect();
+            // The kind is written out: the partial index serves only statements that name it.
+            let rows = Sql::new(
+                &self.tx,
+                "SELECT DISTINCT exam_id FROM exam_key WHERE kind = 'accession' AND value IN ",
+            )
+            .list(&numbers)
+            .all(&self.tx)
+            .await?;
+            for row in &rows {
+                found.push(ExamId(Columns::of(row).next()?));
+            }
+        }
+        Ok(found)
+    }
+
     /// Gives keys to patients. `taken` keys belong to somebody already (a merge moves them); a new key that another writer gave away
     /// meanwhile is a conflict.
     pub(crate) async fn save_patient_keys(
@@ -163,30 +186,6 @@ impl Store {
         let key = std::slice::from_ref(key);
         let found = owners(&self.read, "patient_key", "patient_id", key).await?;
         Ok(found.first().map(|(_, id)| PatientId(*id)))
-    }
-
-    /// The exams of a number of one kind, whoever issued it: how an operator searches.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn exam_ids_by_value(
-        &self,
-        kind: KeyKind,
-        value: &str,
-    ) -> Result<Vec<ExamId>, StoreError> {
-        let rows = Sql::new(
-            &self.read,
-            "SELECT DISTINCT exam_id FROM exam_key WHERE kind = ",
-        )
-        .bind(kind.word())
-        .push(" AND value = ")
-        .bind(text(value))
-        .push(" ORDER BY exam_id")
-        .all(&self.read)
-        .await?;
-        rows.iter()
-            .map(|row| Columns::of(row).next().map(ExamId))
-            .collect()
     }
 }
 

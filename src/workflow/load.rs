@@ -45,6 +45,8 @@ pub(super) async fn load(txn: &Txn, wants: &Wants) -> Result<World, StoreError> 
     let exam_rows = txn.exams_of_keys(&exams).await?;
     let mut want_patients: BTreeSet<PatientId> = patient_rows.iter().map(|(_, id)| *id).collect();
     let mut want_exams: BTreeSet<ExamId> = exam_rows.iter().map(|(_, id)| *id).collect();
+    let accessions: Vec<&str> = wants.accessions.iter().map(String::as_str).collect();
+    want_exams.extend(txn.exams_of_accessions(&accessions).await?);
     for report in txn.reports_by_key(&reports).await? {
         want_exams.extend(&report.doc.exams);
         want_patients.insert(report.doc.patient);

@@ -309,6 +309,34 @@ async fn a_corrected_name_reaches_the_open_worklist_rows() {
 }
 
 #[tokio::test]
+async fn a_bare_accession_number_finds_the_exam_of_any_issuer() {
+    for Fresh { store, .. } in &stores().await {
+        let door = Door::open(store);
+        let text = "patient.id=1^HOPA order.placer_number=P1^HIS order.accession_number=A1^RIS / step id=S1 modality=CT \
+                    start=202606020900 station_aes=CT2";
+        let placed = unit(1, order(OrderAct::Schedule, text));
+        assert!(is_applied(&door.workflow.execute(placed).await));
+        // What a scanner returns of the worklist: no issuer, and a study UID of its own.
+        let started = unit(
+            2,
+            create(
+                "1.2.3.1",
+                "performed_step.status=in_progress performed_step.patient_id=1 \
+                 / link accession_number=A1 step_id=S1 study_instance_uid=1.2.3.99",
+            ),
+        );
+        let outcome = door.workflow.execute(started).await;
+        let Outcome::Applied { events, .. } = &outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(events.iter().any(|(_, exam)| exam.is_some()), "{events:?}");
+        let step = store.performed_by_uid("1.2.3.1").await.unwrap().unwrap();
+        assert_eq!(step.links.len(), 1);
+        door.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_stored_is_refused_alone() {
     let Fresh { store, .. } = &sqlite().await;
     let door = Door::open(store);
