@@ -141,7 +141,7 @@ impl Intake {
                 }
             }
             Outcome::Repeated { ack } => Taken {
-                ack: Some(ack),
+                ack,
                 code: AckCode::AA,
                 kind,
                 refusal: None,

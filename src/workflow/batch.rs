@@ -181,8 +181,8 @@ fn away(error: &StoreError, n: usize) -> Vec<Outcome> {
     vec![Outcome::Away(Reason::StorageAway); n]
 }
 
-/// An applied message: id, hash of its content, acknowledgement.
-type Known = (JournalId, String, Vec<u8>);
+/// An applied message: id, hash of its content, acknowledgement (`None`: its sender asked for none).
+type Known = (JournalId, String, Option<Vec<u8>>);
 
 /// What is known of the control ids of a batch: applied messages in the store, and those applied earlier in this batch.
 #[derive(Default)]
@@ -203,7 +203,7 @@ impl Resends {
                 .0
                 .entry((applied.link, applied.control_id))
                 .or_default()
-                .push((applied.id, applied.hash, applied.ack.unwrap_or_default()));
+                .push((applied.id, applied.hash, applied.ack));
         }
         Ok(known)
     }
@@ -217,7 +217,7 @@ impl Resends {
     }
 
     /// The message that this one repeats, with its acknowledgement.
-    fn repeated(&self, unit: &Unit) -> Option<(JournalId, Vec<u8>)> {
+    fn repeated(&self, unit: &Unit) -> Option<(JournalId, Option<Vec<u8>>)> {
         let hash = hex(&unit.journal.hash);
         let known = self.of_unit(unit).iter().find(|(_, of, _)| *of == hash);
         known.map(|(id, _, ack)| (*id, ack.clone()))
@@ -234,7 +234,7 @@ impl Resends {
             self.0.entry(pair).or_default().push((
                 unit.journal.id,
                 hex(&unit.journal.hash),
-                unit.ack.clone().unwrap_or_default(),
+                unit.ack.clone(),
             ));
         }
     }

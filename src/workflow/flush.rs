@@ -20,7 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What was decided about a unit.
 pub(super) enum Fate {
     Applied(Vec<Event>),
-    Repeated { cause: JournalId, ack: Vec<u8> },
+    Repeated {
+        cause: JournalId,
+        ack: Option<Vec<u8>>,
+    },
     Refused(Refusal),
 }
 

@@ -58,8 +58,8 @@ pub enum Outcome {
         events: Vec<(&'static str, Option<ExamId>)>,
         warnings: Vec<String>,
     },
-    /// Applied before: its acknowledgement.
-    Repeated { ack: Vec<u8> },
+    /// Applied before: its acknowledgement, if its sender asked for one.
+    Repeated { ack: Option<Vec<u8>> },
     /// Refused; the record is as it was.
     Refused(Refusal),
     /// The store cannot be written; nothing of it was kept, the sender keeps it.

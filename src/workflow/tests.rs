@@ -219,7 +219,7 @@ async fn a_resend_is_answered_with_the_same_bytes_and_changes_nothing() {
         // The resend waits in the same batch as its original, and comes again later.
         let outcomes = door.burst(vec![first.clone(), again(&first, 2)]).await;
         let repeated = Outcome::Repeated {
-            ack: b"MSA|AA|M1".to_vec(),
+            ack: Some(b"MSA|AA|M1".to_vec()),
         };
         assert!(is_applied(&outcomes[0]));
         assert_eq!(outcomes[1], repeated);
@@ -245,6 +245,21 @@ async fn a_resend_is_answered_with_the_same_bytes_and_changes_nothing() {
             ..again(&first, 5)
         };
         assert!(is_applied(&door.workflow.execute(unrecognised).await));
+        door.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_resend_of_a_message_that_asked_for_no_answer_gets_none() {
+    for Fresh { store, .. } in &stores().await {
+        let door = Door::open(store);
+        let mut first = new_order(1, "4711", "MARTIN", "202606020900");
+        first.ack = None;
+        let outcomes = door.burst(vec![first.clone(), again(&first, 2)]).await;
+        assert!(is_applied(&outcomes[0]));
+        let silent = Outcome::Repeated { ack: None };
+        assert_eq!(outcomes[1], silent);
+        assert_eq!(door.workflow.execute(again(&first, 3)).await, silent);
         door.close().await;
     }
 }
