@@ -257,15 +257,10 @@ impl App {
             );
             workers.push(worker.task);
         }
-        let ready_store = store.clone();
+        let ready_of = (store.clone(), workflow);
         let ready: crate::api::Ready = Arc::new(move || {
-            let store = ready_store.clone();
-            Box::pin(async move {
-                store
-                    .ping()
-                    .await
-                    .map_err(|e| format!("the database is not available: {e}"))
-            })
+            let (store, workflow) = ready_of.clone();
+            Box::pin(async move { readiness(&store, &workflow).await })
         });
         let api = serve(
             http,
@@ -307,6 +302,17 @@ impl App {
         self.api.stop(true).await;
         self.store.close().await;
     }
+}
+
+/// Why no message can be stored now, if so.
+async fn readiness(store: &Store, workflow: &Workflow) -> Result<(), String> {
+    if !workflow.is_alive() {
+        return Err("the writer has ended: restart the engine".to_owned());
+    }
+    store
+        .ping()
+        .await
+        .map_err(|e| format!("the database is not available: {e}"))
 }
 
 /// The texts of a mapping revision, for the store: name to text, hidden files included.
@@ -403,5 +409,30 @@ async fn heartbeat(store: Store, clock: Clock, node: u16, stop: CancellationToke
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::sqlite;
+    use jiff::tz::TimeZone;
+
+    #[tokio::test]
+    async fn an_engine_whose_writer_has_died_is_not_ready() {
+        let fresh = sqlite().await;
+        let clock = Clock::default();
+        let (workflow, writer) = Workflow::start(
+            fresh.store.clone(),
+            Settings::new("1.2.3", TimeZone::UTC, vec![]),
+            clock.clone(),
+            Minter::new(clock, 0),
+            CancellationToken::new(),
+        );
+        assert_eq!(readiness(&fresh.store, &workflow).await, Ok(()));
+        writer.abort();
+        let _ = writer.await;
+        let why = readiness(&fresh.store, &workflow).await.unwrap_err();
+        assert!(why.contains("writer"), "{why}");
     }
 }

@@ -28,6 +28,11 @@ fn name() -> String {
 }
 
 impl Store {
+    /// Does to the database what no code of ours does.
+    pub(crate) async fn tamper(&self, sql: &str) {
+        self.write.execute_unprepared(sql).await.unwrap();
+    }
+
     /// Lets the SQLite file grow by `pages` and no further: a full disk. `None` lifts the limit.
     pub(crate) async fn limit_growth(&self, pages: Option<i64>) {
         let limit = match pages {

@@ -13,7 +13,10 @@ use crate::domain::time::Instant;
 use crate::domain::world::{Cx, World};
 use crate::store::{StoreError, Txn, hex};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 /// How often a unit is decided afresh when another writer was first.
 const TRIES: usize = 3;
@@ -21,7 +24,7 @@ const TRIES: usize = 3;
 /// Why a batch was rolled back.
 enum Failure {
     Store(StoreError),
-    /// A decision panicked; the world is half changed and is thrown away.
+    /// Something panicked on the way; the world may be half changed and is thrown away.
     Panic,
 }
 
@@ -53,7 +56,7 @@ impl Writer {
 
     /// One unit in a transaction of its own.
     async fn alone(&self, unit: &Unit) -> Outcome {
-        let mut found = "the decision failed on a condition that should not occur";
+        let mut found = "its handling failed on a condition that should not occur";
         for _ in 0..TRIES {
             match self.attempt(std::slice::from_ref(unit)).await {
                 Ok(mut outcomes) => {
@@ -70,7 +73,13 @@ impl Writer {
                     found = "the database refuses its content";
                     break;
                 }
-                Err(Failure::Panic) => break,
+                Err(Failure::Panic) => {
+                    tracing::error!(
+                        journal.id = unit.journal.id.0,
+                        "the handling of a message panicked"
+                    );
+                    break;
+                }
             }
         }
         let refusal = Refusal::new(Reason::Internal, found)
@@ -91,7 +100,7 @@ impl Writer {
 
     async fn attempt(&self, units: &[Unit]) -> Result<Vec<Outcome>, Failure> {
         let txn = self.store.begin().await?;
-        let (outcomes, queued) = match self.run_in(&txn, units).await {
+        let (outcomes, queued) = match guarded(self.run_in(&txn, units)).await {
             Ok(done) => done,
             Err(failure) => {
                 txn.rollback().await;
@@ -124,7 +133,7 @@ impl Writer {
             let fate = if let Some((cause, ack)) = resends.repeated(unit) {
                 Fate::Repeated { cause, ack }
             } else {
-                match self.decide(&mut world, unit, now)? {
+                match self.decide(&mut world, unit, now) {
                     Ok(events) => {
                         if resends.is_reused(unit) {
                             warnings.push(
@@ -148,16 +157,8 @@ impl Writer {
         Ok((decided.into_iter().map(Decided::outcome).collect(), queued))
     }
 
-    fn decide(
-        &self,
-        world: &mut World,
-        unit: &Unit,
-        now: Instant,
-    ) -> Result<Result<Vec<Event>, Refusal>, Failure> {
-        let commands = match &unit.decision {
-            Ok(commands) => commands,
-            Err(refusal) => return Ok(Err(refusal.clone())),
-        };
+    fn decide(&self, world: &mut World, unit: &Unit, now: Instant) -> Result<Vec<Event>, Refusal> {
+        let commands = unit.decision.as_ref().map_err(Clone::clone)?;
         let mut ids = self.minter.clone();
         let mut cx = Cx {
             now,
@@ -168,12 +169,18 @@ impl Writer {
             policy: unit.policy,
             ids: &mut ids,
         };
-        // A fault in one decision must not end the only writer.
-        catch_unwind(AssertUnwindSafe(|| world.apply(commands, &mut cx))).map_err(|_| {
-            tracing::error!(journal.id = unit.journal.id.0, "a decision panicked");
-            Failure::Panic
-        })
+        world.apply(commands, &mut cx)
     }
+}
+
+/// A fault in the handling of one message must not end the only writer.
+async fn guarded<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
+            .unwrap_or(Poll::Ready(Err(Failure::Panic)))
+    })
+    .await
 }
 
 fn away(error: &StoreError, n: usize) -> Vec<Outcome> {

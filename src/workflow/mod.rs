@@ -148,6 +148,11 @@ impl Workflow {
         outcome.await.unwrap_or(Outcome::Away(Reason::StorageAway))
     }
 
+    /// False once the writer takes nothing any more: it was stopped, or it died.
+    pub fn is_alive(&self) -> bool {
+        !self.queue.is_closed()
+    }
+
     /// Changes after every commit that queued a publication: a worker that waits on it misses none, even one that happened while it
     /// was busy.
     pub fn committed(&self) -> watch::Receiver<u64> {

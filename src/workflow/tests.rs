@@ -372,6 +372,34 @@ async fn a_message_that_cannot_be_stored_is_refused_alone() {
 }
 
 #[tokio::test]
+async fn a_panic_while_writing_refuses_its_message_alone_and_the_writer_lives_on() {
+    for Fresh { store, .. } in &stores().await {
+        let door = Door::open(store);
+        let first = new_order(1, "1", "MARTIN", "202606020900");
+        assert!(is_applied(&door.workflow.execute(first).await));
+        // The next version of this patient is out of range: saving it overflows.
+        let damage = format!("UPDATE patient SET version = {}", i64::MAX);
+        store.tamper(&damage).await;
+        let renamed = "patient.id=1^HOPA patient.name=MARTINEZ^Zoé";
+        let units = vec![
+            new_order(2, "2", "DURAND", "202606020900"),
+            unit(3, adt(PatientAct::Update, renamed)),
+            new_order(4, "3", "PETIT", "202606020900"),
+        ];
+        let outcomes = door.burst(units).await;
+        assert!(
+            is_applied(&outcomes[0]) && is_applied(&outcomes[2]),
+            "{outcomes:?}"
+        );
+        assert!(matches!(&outcomes[1], Outcome::Refused(r) if r.reason == Reason::Internal));
+        let journal = store.journal(JournalId(3)).await.unwrap().unwrap();
+        assert_eq!(journal.outcome, "refused");
+        assert!(door.workflow.is_alive());
+        door.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_keeps_nothing_and_says_so() {
     let Fresh { store, .. } = &sqlite().await;
     let door = Door::open(store);
