@@ -2,7 +2,7 @@
 
 use super::{FAILED, block_on, load_config};
 use crate::clock::Clock;
-use crate::store::{OutboxFilter, Store};
+use crate::store::{OutboxFilter, OutboxRow, Store};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,24 +65,19 @@ async fn act(store: &Store, act: Act) -> anyhow::Result<ExitCode> {
     let now = Clock::System.now();
     match act {
         Act::List { all } => {
-            let mut rows = store.outbox(&OutboxFilter::default(), LIST).await?;
-            rows.retain(|r| all || r.state != "delivered");
+            let filter = OutboxFilter {
+                undelivered: !all,
+                ..OutboxFilter::default()
+            };
+            let rows = store.outbox(&filter, LIST).await?;
             println!(
-                "{:<20} {:<12} {:<34} {:<10} {:>8} reason",
-                "id", "target", "subject", "state", "attempts"
+                "{:<20} {:<12} {:<34} {:<10} {:<24} {:>8} reason",
+                "id", "target", "subject", "state", "due", "attempts"
             );
-            for r in &rows {
-                let why = [r.reason.as_deref(), r.detail.as_deref()]
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join(": ");
-                println!(
-                    "{:<20} {:<12} {:<34} {:<10} {:>8} {why}",
-                    r.id, r.target, r.subject, r.state, r.attempts
-                );
+            for row in &rows {
+                println!("{}", line(row));
             }
-            println!("{} entries", rows.len());
+            println!("{} entries, {LIST} at most", rows.len());
             Ok(ExitCode::SUCCESS)
         }
         Act::Retry { id } => Ok(said(
@@ -96,6 +91,24 @@ async fn act(store: &Store, act: Act) -> anyhow::Result<ExitCode> {
             "discarded",
         )),
     }
+}
+
+/// `due` is when the next attempt is due; of a held row, when the last one was.
+fn line(r: &OutboxRow) -> String {
+    let why = [r.reason.as_deref(), r.detail.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(": ");
+    format!(
+        "{:<20} {:<12} {:<34} {:<10} {:<24} {:>8} {why}",
+        r.id,
+        r.target,
+        r.subject,
+        r.state,
+        r.due.rfc3339(),
+        r.attempts
+    )
 }
 
 fn one(id: i64) -> OutboxFilter {
@@ -114,5 +127,31 @@ fn said(rows: u64, id: i64, what: &str) -> ExitCode {
             "error: no entry {id} that could be {what}; `relais outbox list --all` shows them"
         );
         ExitCode::from(FAILED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Instant;
+
+    #[test]
+    fn a_line_says_when_it_was_due_and_why_it_is_held() {
+        let row = OutboxRow {
+            id: 7,
+            target: "mes".to_owned(),
+            subject: "exam/1".to_owned(),
+            seq: 0,
+            wanted: 1,
+            done: 0,
+            state: "held".to_owned(),
+            due: Instant(1_780_387_200_000_000),
+            attempts: 3,
+            reason: Some("fhir.invalid".to_owned()),
+            detail: Some("400".to_owned()),
+        };
+        let words: Vec<String> = line(&row).split_whitespace().map(str::to_owned).collect();
+        let expected = "7 mes exam/1 held 2026-06-02T08:00:00.000Z 3 fhir.invalid: 400";
+        assert_eq!(words.join(" "), expected);
     }
 }

@@ -78,6 +78,8 @@ pub struct OutboxFilter {
     pub id: Option<i64>,
     pub target: Option<String>,
     pub state: Option<String>,
+    /// Only what is not delivered.
+    pub undelivered: bool,
 }
 
 impl OutboxFilter {
@@ -91,6 +93,9 @@ impl OutboxFilter {
         }
         if let Some(state) = &self.state {
             sql = sql.push(" AND state = ").bind(text(state));
+        }
+        if self.undelivered {
+            sql = sql.push(" AND state <> 'delivered'");
         }
         sql
     }

@@ -454,6 +454,26 @@ async fn a_lost_lease_settles_nothing() {
 }
 
 #[tokio::test]
+async fn delivered_rows_do_not_crowd_out_what_is_held() {
+    for Fresh { store, .. } in &stores().await {
+        for (id, subject) in [(1, "exam/1"), (2, "exam/2")] {
+            queue(store, id, subject, 0, Instant(10)).await;
+        }
+        let claims = store.claim("mes", 9, 100, Instant(10), 5).await.unwrap();
+        let (first, second) = (attempt(1), attempt(2));
+        assert!(store.settle_delivered(&claims[0], &first).await.unwrap());
+        let held = store.settle_held(&claims[1], &second, "r", "d").await;
+        assert!(held.unwrap());
+        let filter = OutboxFilter {
+            undelivered: true,
+            ..OutboxFilter::default()
+        };
+        let rows = store.outbox(&filter, 1).await.unwrap();
+        assert_eq!(rows.iter().map(|r| r.id).collect::<Vec<_>>(), [2]);
+    }
+}
+
+#[tokio::test]
 async fn events_of_a_subject_leave_in_order_and_a_held_one_blocks_its_subject_only() {
     for Fresh { store, .. } in &stores().await {
         for (id, subject, seq) in [(1, "exam/1", 7), (2, "exam/1", 8), (3, "exam/2", 9)] {
