@@ -112,6 +112,44 @@ fn imports(text: &str) -> Vec<String> {
     found
 }
 
+/// The code of a file, comment lines left out.
+fn code_of(file: &str) -> String {
+    let text = fs::read_to_string(file).expect("readable source");
+    text.lines()
+        .filter(|l| !l.trim_start().starts_with("//"))
+        .map(|l| format!("{l}\n"))
+        .collect()
+}
+
+#[test]
+fn only_store_and_workflow_open_a_transaction() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut wrong = Vec::new();
+    for file in &files {
+        let relative = file
+            .strip_prefix(&format!("{}/", root.display()))
+            .expect("below src");
+        // Tests of the worker fill their store by hand.
+        let exempt = relative.starts_with("store/")
+            || relative.starts_with("workflow/")
+            || relative.ends_with("/tests.rs");
+        let code = code_of(file);
+        let named = |word: &str| {
+            code.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .any(|w| w == word)
+        };
+        if !exempt && (code.contains(".begin(") || named("Txn")) {
+            wrong.push(relative);
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "these open a transaction of the store: {wrong:?}"
+    );
+}
+
 #[test]
 fn modules_import_lower_layers_only() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -127,12 +165,7 @@ fn modules_import_lower_layers_only() {
             continue;
         }
         let (layer, banned) = layer_of(module);
-        let text = fs::read_to_string(file).expect("readable source");
-        let code: String = text
-            .lines()
-            .filter(|l| !l.trim_start().starts_with("//"))
-            .map(|l| format!("{l}\n"))
-            .collect();
+        let code = code_of(file);
         for name in imports(&code) {
             let Some(first) = name.split('/').next().filter(|n| !n.is_empty()) else {
                 continue;

@@ -413,6 +413,27 @@ async fn a_store_that_is_away_keeps_nothing_and_says_so() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_message_is_stored_when_its_outbox_rows_cannot_be() {
+    for Fresh { store, .. } in &stores().await {
+        let door = Door::open(store);
+        let first = new_order(1, "1", "MARTIN", "202606020900");
+        assert!(is_applied(&door.workflow.execute(first).await));
+        let dump = store.dump(&LeaveOut::NOTHING).await.unwrap();
+        let second = new_order(2, "2", "DURAND", "202606020900");
+        store.tamper("ALTER TABLE outbox RENAME TO hidden").await;
+        let outcome = door.workflow.execute(second.clone()).await;
+        assert_eq!(outcome, Outcome::Away(Reason::StorageAway));
+        store.tamper("ALTER TABLE hidden RENAME TO outbox").await;
+        // No exam, no journal row, no event, no worklist row.
+        let after = store.dump(&LeaveOut::NOTHING).await.unwrap();
+        assert_eq!(difference(&after, &dump), None);
+        assert!(is_applied(&door.workflow.execute(second).await));
+        assert_ne!(store.dump(&LeaveOut::NOTHING).await.unwrap(), dump);
+        door.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_full_disk_keeps_nothing_of_the_group_and_is_survived() {
     let Fresh { store, .. } = &sqlite().await;
     let door = Door::open(store);
