@@ -12,8 +12,6 @@ use std::time::Duration;
 /// Largest answer that is read.
 const LARGEST_ANSWER: usize = 1 << 20;
 const CONNECT: Duration = Duration::from_secs(5);
-/// Longest that one request may take, answer included.
-pub const TOTAL: Duration = Duration::from_secs(30);
 
 /// A client for one endpoint.
 #[derive(Debug, Clone)]
@@ -177,15 +175,17 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
+    const LONG: Duration = Duration::from_secs(30);
+
     #[test]
     fn an_address_is_checked_before_anything_is_sent() {
         for good in ["http://127.0.0.1:1/fhir/", "https://fhir.example/r4"] {
-            let client = Client::new(good, TOTAL).unwrap();
+            let client = Client::new(good, LONG).unwrap();
             assert_eq!(client.base(), good.trim_end_matches('/'));
         }
         for bad in ["", "fhir", "ftp://x/y", "mailto:a@b"] {
             assert!(
-                matches!(Client::new(bad, TOTAL), Err(ClientError::Address(_))),
+                matches!(Client::new(bad, LONG), Err(ClientError::Address(_))),
                 "{bad}"
             );
         }
@@ -195,7 +195,7 @@ mod tests {
     async fn exchange(answer: String) -> (String, Result<Response, TransportError>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/fhir", listener.local_addr().unwrap());
-        let client = Client::new(&url, TOTAL).unwrap();
+        let client = Client::new(&url, LONG).unwrap();
         let peer = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![];

@@ -441,23 +441,6 @@ impl Store {
         Ok(bare(load(&self.read, "id", &[id.0.into()]).await?).pop())
     }
 
-    /// The reports that answer an exam.
-    pub async fn reports_of_exam(&self, exam: ExamId) -> Result<Vec<Report>, StoreError> {
-        let rows = Sql::new(
-            &self.read,
-            "SELECT from_id FROM link WHERE kind = 'report' AND to_id = ",
-        )
-        .bind(exam.0)
-        .push(" ORDER BY from_id")
-        .all(&self.read)
-        .await?;
-        let mut wanted = vec![];
-        for row in &rows {
-            wanted.push(Value::from(Columns::of(row).next::<i64>()?));
-        }
-        Ok(bare(load(&self.read, "id", &wanted).await?))
-    }
-
     /// The study of a UID: its performed steps, and the exams that were scheduled under it or that these steps perform.
     pub async fn study(&self, uid: &str) -> Result<Study, StoreError> {
         let performed: Vec<PerformedStep> =

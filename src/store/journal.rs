@@ -272,29 +272,17 @@ impl Store {
         row.as_ref().map(view).transpose()
     }
 
-    /// The events of an exam, oldest first: its timeline.
-    ///
-    /// # Errors
-    /// As the database says; `Other` if a payload cannot be read.
-    pub async fn events_of_exam(&self, exam: ExamId) -> Result<Vec<Event>, StoreError> {
-        self.events(" WHERE exam_id = ", exam.0).await
-    }
-
     /// The events that a message caused, in their order.
     ///
     /// # Errors
     /// As the database says; `Other` if a payload cannot be read.
     pub async fn events_of_journal(&self, journal: JournalId) -> Result<Vec<Event>, StoreError> {
-        self.events(" WHERE journal_id = ", journal.0).await
-    }
-
-    async fn events(&self, filter: &str, id: i64) -> Result<Vec<Event>, StoreError> {
         let rows = Sql::new(
             &self.read,
-            "SELECT id, subject_kind, subject_id, exam_id, journal_id, at, effective, payload FROM exam_event",
+            "SELECT id, subject_kind, subject_id, exam_id, journal_id, at, effective, payload FROM exam_event \
+             WHERE journal_id = ",
         )
-        .push(filter)
-        .bind(id)
+        .bind(journal.0)
         .push(" ORDER BY id")
         .all(&self.read)
         .await?;
