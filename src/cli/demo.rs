@@ -70,6 +70,7 @@ async fn play(keep: bool) -> anyhow::Result<()> {
         mllp: app.mllp,
         dicom: app.dicom,
         ae_title,
+        fhir: fhir.url.clone(),
         day,
     };
     let outcome = morning_and_check(&peers, &app, &fhir).await;

@@ -32,7 +32,7 @@ pub enum ClientError {
 }
 
 /// Makes ring the TLS provider of the process, unless one was installed before.
-fn install_provider() {
+pub fn install_provider() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error says that another part of the process was first: equally good.

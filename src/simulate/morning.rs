@@ -1,10 +1,13 @@
 //! The script of a morning in the fictional department: a RIS and twelve scanners play it against a running Relais over real sockets.
 //!
-//! One line is printed per step: what was sent, the acknowledgement or DIMSE status, and what changed, as the scanner itself sees it
-//! on its worklist. What each exam must have become is noted on the way and compared in the end with what the FHIR endpoint holds
-//! ([`super::outcome`]).
+//! One line is printed per step: what was sent, the acknowledgement or DIMSE status, and what changed, as the peers see it: the scanner
+//! on its worklist, a FHIR client at the endpoint ([`observe`]). What each exam must have become is noted on the way and compared in the
+//! end with all that the endpoint holds ([`super::outcome`]).
 
 mod exams;
+mod observe;
+
+pub use observe::EndpointError;
 
 use super::{
     department::{Department, Exam, Patient, Station},
@@ -12,6 +15,7 @@ use super::{
     ris::{Ris, RisError, Say, Sent},
     scanner::{Item, Scanner, ScannerError},
 };
+use observe::Endpoint;
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -34,6 +38,8 @@ pub struct Peers {
     pub dicom: SocketAddr,
     /// Relais's AE title.
     pub ae_title: String,
+    /// Base address of the FHIR endpoint that Relais publishes to.
+    pub fhir: String,
     /// The day that is played, YYYYMMDD.
     pub day: String,
 }
@@ -56,9 +62,11 @@ pub enum MorningError {
     Ris(#[from] RisError),
     #[error("play a scanner")]
     Scanner(#[from] ScannerError),
+    #[error("look at the endpoint")]
+    Endpoint(#[from] EndpointError),
     #[error("write the story")]
     Output(#[from] io::Error),
-    /// A peer was told something else than the script says.
+    /// A peer was told or shown something else than the script says.
     #[error("{step}: got {got}, the script says {wanted}")]
     Answer {
         step: String,
@@ -85,6 +93,7 @@ pub async fn run(peers: &Peers, out: &mut (dyn Write + Send)) -> Result<Summary,
         ris: Ris::connect(peers.mllp, &department, &peers.day).await?,
         department: &department,
         peers,
+        endpoint: Endpoint::new(&peers.fhir)?,
         out,
         summary: Summary::default(),
     };
@@ -104,6 +113,7 @@ struct Morning<'a> {
     ris: Ris<'a>,
     department: &'a Department,
     peers: &'a Peers,
+    endpoint: Endpoint,
     out: &'a mut (dyn Write + Send),
     summary: Summary,
 }
@@ -204,7 +214,8 @@ impl Morning<'_> {
             let step = format!("ADT^A04 {} {}", patient.family, patient.given);
             let told = self.acknowledged(&step, &sent, &["AA"])?;
             self.summary.expected.patient(patient);
-            self.line("0700", &step, &told, "patient known")?;
+            let change = self.seen("Patient", &patient.ipp, "one", |_| true).await?;
+            self.line("0700", &step, &told, &change)?;
         }
         Ok(())
     }
@@ -226,6 +237,11 @@ impl Morning<'_> {
             );
             let told = self.acknowledged(&step, &sent, &["AA"])?;
             let change = self.on_list(exam, true).await?;
+            let change = format!(
+                "{change}; {}",
+                self.seen_as("ServiceRequest", &exam.accession, "active")
+                    .await?
+            );
             self.summary.expected.order(&exam.accession, "active");
             self.line("0710", &cut(&step), &told, &change)?;
             messages.insert(exam.accession.clone(), sent);
@@ -244,6 +260,7 @@ impl Morning<'_> {
                 continue;
             };
             for _ in 0..2 {
+                let before = self.held("ServiceRequest", &exam.accession).await?;
                 let again = self.ris.send(&first.message).await?;
                 let step = format!("ORM^O01 NW {} again", exam.accession);
                 let told = self.acknowledged(&step, &again, &["AA"])?;
@@ -254,7 +271,9 @@ impl Morning<'_> {
                         wanted: "the first one again".to_owned(),
                     });
                 }
-                self.line("0712", &step, &told, "the same acknowledgement, no change")?;
+                let change = self.still(&exam.accession, &before).await?;
+                let change = format!("the same acknowledgement; {change}");
+                self.line("0712", &step, &told, &change)?;
             }
         }
         Ok(())
@@ -293,9 +312,15 @@ impl Morning<'_> {
             );
             let told = self.acknowledged(&step, &sent, &["AA"])?;
             let change = self.on_list(&exam, control == "XO").await?;
-            if control == "CA" {
-                self.summary.expected.order(&exam.accession, "revoked");
-            }
+            let status = if control == "CA" { "revoked" } else { "active" };
+            let held = self
+                .seen("ServiceRequest", &exam.accession, status, |r| {
+                    // A change of station alone is none of the request.
+                    r["status"] == status && r["code"].to_string().contains(&exam.code)
+                })
+                .await?;
+            let change = format!("{change}; {held}");
+            self.summary.expected.order(&exam.accession, status);
             self.line("0740", &cut(&step), &told, &change)?;
             after.push(exam);
         }
@@ -357,11 +382,16 @@ impl Morning<'_> {
                 wanted: "the new name".to_owned(),
             });
         }
+        let held = self
+            .seen("Patient", ipp, given, |r| {
+                r["name"].to_string().contains(given)
+            })
+            .await?;
         self.line(
             "0758",
             &step,
             &told,
-            &format!("{} shows {shown}", station.ae),
+            &format!("{} shows {shown}; {held} named {given}", station.ae),
         )
     }
 }

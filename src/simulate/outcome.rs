@@ -45,14 +45,7 @@ impl Expected {
     }
 
     pub(super) fn scan(&mut self, accession: &str, study: &str, how: Ending<'_>) {
-        let (order, study_status) = match how {
-            Ending::Completed => ("completed", "available"),
-            Ending::Discontinued { images: true, .. } => ("revoked", "available"),
-            Ending::Discontinued {
-                reason: "110514", ..
-            } => ("active", "entered-in-error"),
-            Ending::Discontinued { images: false, .. } => ("active", "cancelled"),
-        };
+        let (order, study_status) = became(how);
         self.order(accession, order);
         self.studies
             .insert(accession.to_owned(), (study.to_owned(), study_status));
@@ -105,6 +98,18 @@ impl Expected {
         found.count("ImagingStudy", self.studies.len());
         found.count("DiagnosticReport", self.reports.len());
         found.differences
+    }
+}
+
+/// ServiceRequest.status and ImagingStudy.status after an exam that ended so.
+pub(super) fn became(how: Ending<'_>) -> (&'static str, &'static str) {
+    match how {
+        Ending::Completed => ("completed", "available"),
+        Ending::Discontinued { images: true, .. } => ("revoked", "available"),
+        Ending::Discontinued {
+            reason: "110514", ..
+        } => ("active", "entered-in-error"),
+        Ending::Discontinued { images: false, .. } => ("active", "cancelled"),
     }
 }
 

@@ -49,6 +49,7 @@ fn the_morning_of_the_department_ends_as_its_script_says(app: &TestApp) {
             mllp: relais.mllp,
             dicom: relais.dicom,
             ae_title: "RELAIS".to_owned(),
+            fhir: app.endpoint.url.clone(),
             day: "20260602".to_owned(),
         }
     };

@@ -1,7 +1,7 @@
 //! The server's semantics over real HTTP.
 
 use super::*;
-use crate::fhir::client::Client;
+use crate::fhir::client::{Client, install_provider};
 use crate::publish::retry::{Response, TransportError};
 use std::time::Duration;
 
@@ -11,8 +11,7 @@ fn server() -> FhirServer {
 }
 
 fn http() -> reqwest::Client {
-    // Installs the TLS provider that reqwest asks for.
-    Client::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap();
+    install_provider();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 

@@ -3,6 +3,7 @@
 use super::{LATE_PRELIMINARY, List, Morning, MorningError, PRELIMINARY_FIRST};
 use crate::simulate::{
     department::{Exam, Station},
+    outcome::became,
     ris::{Say, filler},
     scanner::{Ending, Item},
 };
@@ -45,6 +46,8 @@ impl Morning<'_> {
         let step = format!("ORM^O01 {control} {status} {} (no MPPS)", exam.accession);
         let told = self.acknowledged(&step, &sent, &["AA"])?;
         let change = self.on_list(exam, false).await?;
+        let held = self.seen_as("ServiceRequest", &exam.accession, end).await?;
+        let change = format!("{change}; {held}");
         self.summary.expected.order(&exam.accession, end);
         self.line(&exam.time, &step, &told, &change)
     }
@@ -64,7 +67,9 @@ impl Morning<'_> {
         let told = scanner.start(&uid, item, &exam.time).await?;
         let told = self.performed(&step, told)?;
         let change = self.on_list(exam, false).await?;
-        self.line(&exam.time, &step, &told, &change)?;
+        let study = format!("urn:oid:{}", item.study);
+        let held = self.seen_as("ImagingStudy", &study, "registered").await?;
+        self.line(&exam.time, &step, &told, &format!("{change}; {held}"))?;
 
         // With images what was begun stays discontinued; without any, and after a wrong choice, the step is offered again.
         let how = match (exam.story.as_str(), exam.reason.as_str()) {
@@ -82,7 +87,14 @@ impl Morning<'_> {
         self.summary
             .expected
             .scan(&exam.accession, &item.study, how);
-        self.line(&exam.time, &step, &told, &change)
+        let (order, status) = became(how);
+        let held = format!(
+            "{}, {}",
+            self.seen_as("ServiceRequest", &exam.accession, order)
+                .await?,
+            self.seen_as("ImagingStudy", &study, status).await?
+        );
+        self.line(&exam.time, &step, &told, &format!("{change}; {held}"))
     }
 
     fn performed(&mut self, step: &str, status: u16) -> Result<String, MorningError> {
@@ -108,7 +120,7 @@ impl Morning<'_> {
             }
             self.report(exam, "F", "1030", "final").await?;
             if exam.accession == LATE_PRELIMINARY {
-                self.report(exam, "P", "1005", "final").await?;
+                self.late_preliminary(exam).await?;
             }
         }
         Ok(())
@@ -127,7 +139,20 @@ impl Morning<'_> {
         self.summary
             .expected
             .report(&exam.accession, &filler(exam), then);
-        self.line(at, &step, &told, &format!("the report is {then}"))
+        let change = self
+            .seen_as("DiagnosticReport", &filler(exam), then)
+            .await?;
+        self.line(at, &step, &told, &change)
+    }
+
+    /// It was dictated before the final report and comes after it.
+    async fn late_preliminary(&mut self, exam: &Exam) -> Result<(), MorningError> {
+        let before = self.held("DiagnosticReport", &filler(exam)).await?;
+        let sent = self.ris.report(exam, "P", "1005").await?;
+        let step = format!("ORU^R01 P {}, late", exam.accession);
+        let told = self.acknowledged(&step, &sent, &["AA"])?;
+        let change = self.still(&filler(exam), &before).await?;
+        self.line("1005", &step, &told, &change)
     }
 
     pub(super) async fn garbage(&mut self, exams: &[Exam]) -> Result<(), MorningError> {
@@ -142,15 +167,12 @@ impl Morning<'_> {
             ),
             ("UTF-8 declared as ISO 8859-1", lie),
         ];
+        let before = self.count().await?;
         for (what, bytes) in garbage {
             let sent = self.ris.send(bytes).await?;
             let told = self.acknowledged(what, &sent, &["AE", "AR"])?;
-            self.line(
-                "1100",
-                what,
-                &told,
-                "refused, kept in the journal, no change",
-            )?;
+            let change = self.still_count(before).await?;
+            self.line("1100", what, &told, &change)?;
         }
         // The connection lives on.
         if let Some(exam) = exams.iter().find(|e| e.accession == LATE_PRELIMINARY) {
