@@ -7,6 +7,7 @@ use crate::harness::{
     messages::Story,
     mllp::{Sender, accepted},
     process::Process,
+    scanner::Scanner,
     wait,
 };
 
@@ -75,7 +76,17 @@ fn a_hanging_endpoint_does_not_hold_up_senders_and_scanners() {
         (endpoint.chaos.requests() >= 1).then_some(())
     });
     let mut ris = Sender::connect(relais.mllp);
-    accepted(&ris.send(&Story::of(ORDERS + 1).order("NW", "20260602080000")));
+    let story = Story::of(ORDERS + 1);
+    accepted(&ris.send(&story.order("NW", "20260602080000")));
+    let scanner = Scanner {
+        peer: relais.dicom,
+        ae: story.station.to_owned(),
+    };
+    let accession = story.accession();
+    let found = scanner.worklist(&[("AccessionNumber", accession.as_str())]);
+    assert_eq!(found.len(), 1);
+    // The endpoint hung all the while.
+    assert_eq!(endpoint.all(), Vec::<serde_json::Value>::new());
 }
 
 #[test]

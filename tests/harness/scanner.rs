@@ -3,7 +3,7 @@
 use super::messages::Story;
 use relais::dicom::{
     dataset::DataSet,
-    scu::{Association, SCANNER, ScuError},
+    scu::{Association, Found, Response, SCANNER, ScuError},
 };
 use std::net::SocketAddr;
 use tokio::runtime::Runtime;
@@ -76,6 +76,13 @@ impl Scanner {
 
     /// Asks for attributes of the item and of its step, with matching keys.
     pub fn ask(&self, asked: &[&str], keys: &[(&str, &str)], step_asked: &[&str]) -> Vec<DataSet> {
+        let found = self.find(asked, keys, step_asked);
+        assert_eq!(found.status, 0x0000, "{:?}", found.comment);
+        found.items
+    }
+
+    /// As [`Scanner::ask`], whatever the final status.
+    pub fn find(&self, asked: &[&str], keys: &[(&str, &str)], step_asked: &[&str]) -> Found {
         let (mut query, mut step) = (DataSet::new(), DataSet::new());
         for keyword in asked {
             query.put_text(keyword, "");
@@ -97,13 +104,16 @@ impl Scanner {
             association.release().await?;
             Ok::<_, ScuError>(found)
         });
-        let found = found.unwrap();
-        assert_eq!(found.status, 0x0000, "{:?}", found.comment);
-        found.items
+        found.unwrap()
     }
 
     /// N-CREATE, in progress; the status.
     pub fn create(&self, pps: &Pps) -> u16 {
+        self.try_create(pps).status
+    }
+
+    /// As [`Scanner::create`], with everything that the response says.
+    pub fn try_create(&self, pps: &Pps) -> Response {
         let mut scheduled = DataSet::new();
         scheduled.put_text("StudyInstanceUID", &pps.study);
         scheduled.put_text("AccessionNumber", &pps.accession);
@@ -124,12 +134,7 @@ impl Scanner {
             data.put_text(keyword, value);
         }
         data.put_items("PerformedSeriesSequence", vec![]);
-        self.run(async |association| {
-            association
-                .n_create(Some(&pps.uid), &data)
-                .await
-                .map(|r| r.status)
-        })
+        self.run(async |association| association.n_create(Some(&pps.uid), &data).await)
     }
 
     /// N-SET COMPLETED with one series of two images; the status.
@@ -165,18 +170,22 @@ impl Scanner {
     }
 
     fn set(&self, pps: &Pps, data: &DataSet) -> u16 {
-        self.run(async |association| association.n_set(&pps.uid, data).await.map(|r| r.status))
+        self.run(async |association| association.n_set(&pps.uid, data).await)
+            .status
     }
 
     /// One operation on an association of its own.
-    fn run(&self, operation: impl AsyncFnOnce(&mut Association) -> Result<u16, ScuError>) -> u16 {
-        let status = runtime().block_on(async {
+    fn run(
+        &self,
+        operation: impl AsyncFnOnce(&mut Association) -> Result<Response, ScuError>,
+    ) -> Response {
+        let response = runtime().block_on(async {
             let mut association = self.connect().await?;
-            let status = operation(&mut association).await?;
+            let response = operation(&mut association).await?;
             association.release().await?;
-            Ok::<_, ScuError>(status)
+            Ok::<_, ScuError>(response)
         });
-        status.unwrap()
+        response.unwrap()
     }
 
     async fn connect(&self) -> Result<Association, ScuError> {

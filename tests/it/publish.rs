@@ -236,25 +236,67 @@ fn the_journal_only_grows(app: &TestApp) {
     }
 }
 
+/// What is replaced in a message, and by what.
+type Change = (&'static str, &'static str);
+
+/// A message in which each of `changes` took place.
+fn spoiled(message: &str, changes: &[Change]) -> String {
+    changes.iter().fold(message.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from} is not in the message");
+        text.replace(from, to)
+    })
+}
+
 fn errors_logs_and_metrics_carry_no_patient_data(app: &TestApp) {
     let story = Story::default();
     whole_story(app, &story);
     let text = String::from_utf8(story.order("NW", "20260602080000")).unwrap();
     let mut ris = app.ris();
-    let spoiled = [
-        text.replace("|NW1|", "|X1|")
-            .replace("UNICODE UTF-8", "8859/1"),
-        text.replace("|NW1|", "|X2|")
-            .replace("DEMO00000001", "DEMO00000001-TOO-LONG"),
-        text.replace("|NW1|", "|X3|").replace("ORC|NW|", "ORC|QQ|"),
-        text.replace("|NW1|", "|X4|")
-            .replace("|19870314|", "|1987-03-14|")
-            .replace("|CT|||^^^", "|CT|||^^^x"),
-    ];
     let mut told = String::new();
-    for message in spoiled {
-        told.push_str(&ris.send(message.as_bytes()).0);
+    let hyphens = ("|19870314|", "|1987-03-14|");
+    let cases: [(&[Change], &str, &str); 5] = [
+        (
+            &[("|NW1|", "|X1|"), ("UNICODE UTF-8", "8859/1")],
+            "AE",
+            "102",
+        ),
+        (
+            &[("|NW1|", "|X2|"), ("DEMO00000001", "DEMO00000001-TOO-LONG")],
+            "AE",
+            "102",
+        ),
+        (&[("|NW1|", "|X3|"), ("ORC|NW|", "ORC|QQ|")], "AE", "103"),
+        (
+            &[("|NW1|", "|X4|"), ("ORC|NW|", "ORC|QQ|"), hyphens],
+            "AE",
+            "103",
+        ),
+        // An unreadable birth date alone does not hold an exam up: it is left out, with a warning.
+        (&[("|NW1|", "|X5|"), hyphens], "AA", ""),
+    ];
+    for (changes, code, error) in cases {
+        let ack = ris.send(spoiled(&text, changes).as_bytes());
+        assert_eq!((ack.code(), ack.error()), (code, error), "{}", ack.0);
+        told.push_str(&ack.0);
     }
+
+    let scanner = app.scanner(STATION);
+    let again = scanner.try_create(&Pps::of(&story));
+    assert_eq!(again.status, 0x0111);
+    told.push_str(&again.command.comment.expect("an Error Comment"));
+    let name = format!("{}^{}", story.family, story.given);
+    let found = scanner.find(
+        &[],
+        &[
+            ("PatientName", name.as_str()),
+            ("PatientID", &story.patient_id()),
+            ("ScheduledProcedureStepStartDate", "1987-03-14"),
+        ],
+        &[],
+    );
+    assert_eq!(found.status, 0xA900);
+    told.push_str(&found.comment.expect("an Error Comment"));
+
     app.drained();
     told.push_str(&app.relais.lock().unwrap().log());
     told.push_str(&app.get("/metrics"));
@@ -263,6 +305,7 @@ fn errors_logs_and_metrics_carry_no_patient_data(app: &TestApp) {
         "Loïc",
         "LOIC",
         "19870314",
+        "1987-03-14",
         "28703750569",
         &story.patient_id(),
     ] {
