@@ -12,11 +12,11 @@ demo: ## build, then play a morning in a radiology department against real socke
 test: ## everything that CI runs: check, then all tests on SQLite and PostgreSQL with foreign peers
 	@scripts/test-deps.sh --check || scripts/test-deps.sh
 	@$(MAKE) --no-print-directory check
-	scripts/test-postgres.sh run cargo test
+	scripts/test-postgres.sh run cargo test --workspace
 
 check: ## format, lints and architecture; under a minute when warm
 	cargo fmt --all --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --quiet --test architecture
 
 reference: ## print docs/reference/ from the code
