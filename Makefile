@@ -7,7 +7,7 @@ help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: ## build, then play a morning in a radiology department against real sockets
-	cargo run -- demo
+	cargo run -- --log warn demo
 
 test: ## everything that CI runs: check, then all tests on SQLite and PostgreSQL with foreign peers
 	@scripts/test-deps.sh --check || scripts/test-deps.sh
