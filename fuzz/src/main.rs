@@ -13,15 +13,17 @@ type Target = (&'static str, fn(&[u8]));
 const TARGETS: &[Target] = &[
     ("mllp_frame", relais::hl7::mllp::fuzz_mllp_frame),
     ("hl7_message", relais::hl7::message::fuzz_hl7_message),
-    ("hl7_escape", relais::hl7::escape::fuzz_escape),
     ("hl7_ack", relais::hl7::ack::fuzz_ack),
     ("dicom_implicit", relais::dicom::read::fuzz_dataset_implicit),
     ("dicom_explicit", relais::dicom::read::fuzz_dataset_explicit),
     ("dimse_command", relais::dicom::dimse::fuzz_command),
     ("pdata", relais::dicom::pdata::fuzz_pdata),
     ("toml_file", relais::toml_file::fuzz_toml_file),
+    ("fhir_outcome", relais::fhir::outcome::fuzz_outcome),
     ("config", relais::config::read::fuzz_config),
     ("mapping_table", relais::mapping::table::fuzz_table),
+    ("mapping_rule", relais::mapping::parser::fuzz_rule),
+    ("mapping_file", relais::mapping::fuzz_mapping_file),
 ];
 
 /// Longest input.
@@ -33,8 +35,18 @@ fn main() {
         let at = arguments.iter().position(|a| a == name)?;
         arguments.get(at + 1)?.parse::<u64>().ok()
     };
-    let Some((name, target)) = arguments.first().and_then(|a| TARGETS.iter().find(|(n, _)| n == a)) else {
-        println!("targets: {}", TARGETS.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(" "));
+    let Some((name, target)) = arguments
+        .first()
+        .and_then(|a| TARGETS.iter().find(|(n, _)| n == a))
+    else {
+        println!(
+            "targets: {}",
+            TARGETS
+                .iter()
+                .map(|(n, _)| *n)
+                .collect::<Vec<_>>()
+                .join(" ")
+        );
         std::process::exit(2);
     };
     let seconds = option("--seconds").unwrap_or(20);
@@ -50,17 +62,26 @@ fn main() {
             let file = root().join("fuzz/crashes").join(format!("{name}-{runs}"));
             let _ = std::fs::create_dir_all(root().join("fuzz/crashes"));
             let _ = std::fs::write(&file, &input);
-            println!("{name}: panicked in run {runs}; input in {}", file.display());
+            println!(
+                "{name}: panicked in run {runs}; input in {}",
+                file.display()
+            );
             std::process::exit(1);
         }
         slowest = slowest.max(began.elapsed());
         runs += 1;
     }
-    println!("{name}: {runs} runs in {seconds} s, no panic, slowest {:.1} ms", slowest.as_secs_f64() * 1000.0);
+    println!(
+        "{name}: {runs} runs in {seconds} s, no panic, slowest {:.1} ms",
+        slowest.as_secs_f64() * 1000.0
+    );
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default()
 }
 
 /// Fixtures and mapping files: inputs that get past the first check.
