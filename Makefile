@@ -1,7 +1,7 @@
 # Each target calls plain commands that can be typed by hand; CI calls the same ones. One build profile serves demo, test and CI,
 # so that nothing is compiled twice.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench reference test-deps
+.PHONY: help demo test soak check fmt bench reference test-deps
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -13,6 +13,10 @@ test: ## everything that CI runs: check, then all tests on SQLite and PostgreSQL
 	@scripts/test-deps.sh --check || scripts/test-deps.sh
 	@$(MAKE) --no-print-directory check
 	scripts/test-postgres.sh run cargo test --workspace
+	@scripts/behaviour-rows.sh
+
+soak: ## the large form of the fault, flood and order-of-arrival tests (hours; see tests/README.md)
+	SOAK=1 scripts/test-postgres.sh run cargo test --test fault
 
 check: ## format, lints and architecture; under a minute when warm
 	cargo fmt --all --check

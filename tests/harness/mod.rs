@@ -9,6 +9,7 @@
 
 pub mod chaos;
 pub mod database;
+pub mod effort;
 pub mod endpoint;
 pub mod http;
 pub mod messages;
