@@ -25,7 +25,7 @@ check: ## format, lints and architecture; under a minute when warm
 
 reference: ## print docs/reference/ from the code
 	@mkdir -p docs/reference
-	@for page in config errors mapping; do cargo run --quiet -- reference $$page > docs/reference/$$page.md; done
+	@for page in config errors mapping metrics; do cargo run --quiet -- reference $$page > docs/reference/$$page.md; done
 
 fmt: ## format the code
 	cargo fmt --all

@@ -101,6 +101,7 @@ impl App {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let metrics = crate::telemetry::metrics();
         let clock = Clock::default();
+        say_who_runs(&clock);
         let mappings = Mappings::load(&config.mapping_dirs).map_err(|problems| {
             let first = problems
                 .first()
@@ -368,6 +369,12 @@ fn rendering(config: &Config, set: &MappingSet) -> Rendering {
         systems: Systems::new(codes, issuers),
         profiles: BTreeMap::new(),
     }
+}
+
+/// The release and the start of this process, as metrics.
+fn say_who_runs(clock: &Clock) {
+    metrics::gauge!("relais_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!("relais_start_timestamp_seconds").set(clock.now().seconds());
 }
 
 /// Nodes that share a database differ by where they listen.

@@ -1,4 +1,7 @@
 //! Logs and metrics. Neither carries patient data: logs name internal ids, metric labels come from closed lists (invariant 9).
+//! [`catalogue`] lists every metric.
+
+pub mod catalogue;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
@@ -50,6 +53,7 @@ pub fn metrics() -> PrometheusHandle {
             if metrics::set_global_recorder(recorder).is_err() {
                 tracing::warn!("another metrics recorder is installed; /metrics stays empty");
             }
+            catalogue::describe();
             handle
         })
         .clone()

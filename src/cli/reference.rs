@@ -8,6 +8,7 @@ use crate::fhir::shape::{SHAPES, Section, Target};
 use crate::hl7::ack::code_of;
 use crate::mapping::codes::CODES;
 use crate::mapping::functions::FUNCTIONS;
+use crate::telemetry::catalogue;
 use clap::Subcommand;
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ pub enum Page {
     Errors,
     /// The mapping language: fields of the record, functions, FHIR targets, diagnostics.
     Mapping,
+    /// Every metric: name, kind, unit, labels, meaning.
+    Metrics,
 }
 
 /// Prints a page.
@@ -34,6 +37,7 @@ pub fn text(page: Page) -> String {
         Page::Config => settings::reference(),
         Page::Errors => errors(),
         Page::Mapping => mapping(),
+        Page::Metrics => catalogue::reference(),
     }
 }
 
@@ -137,6 +141,7 @@ mod tests {
             ("config.md", Page::Config),
             ("errors.md", Page::Errors),
             ("mapping.md", Page::Mapping),
+            ("metrics.md", Page::Metrics),
         ] {
             let written = std::fs::read_to_string(dir.join(name)).unwrap_or_default();
             assert!(

@@ -29,6 +29,15 @@ impl Instant {
             .to_string()
     }
 
+    /// Seconds since 1970, as metrics and their alarms want them.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds of this century fit a float's 53 bits"
+    )]
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
     /// RFC 3339 in UTC with milliseconds, as FHIR `instant` and problem texts want it.
     pub fn rfc3339(self) -> String {
         self.timestamp()

@@ -12,6 +12,7 @@ use crate::{
     },
 };
 use relais::simulate::morning::{self, Peers};
+use relais::telemetry::catalogue::METRICS;
 use serde_json::Value;
 
 pub const TESTS: &[Test] = &[
@@ -37,6 +38,10 @@ pub const TESTS: &[Test] = &[
     (
         "errors_logs_and_metrics_carry_no_patient_data",
         errors_logs_and_metrics_carry_no_patient_data,
+    ),
+    (
+        "h02_each_scraped_metric_is_listed_and_each_listed_one_that_is_not_rare_is_scraped",
+        h02_each_scraped_metric_is_listed_and_each_listed_one_that_is_not_rare_is_scraped,
     ),
 ];
 
@@ -311,4 +316,35 @@ fn errors_logs_and_metrics_carry_no_patient_data(app: &TestApp) {
     ] {
         assert!(!told.contains(secret), "{secret} in:\n{told}");
     }
+}
+
+fn h02_each_scraped_metric_is_listed_and_each_listed_one_that_is_not_rare_is_scraped(
+    app: &TestApp,
+) {
+    whole_story(app, &Story::default());
+    app.drained();
+    let listed = |name: &str| METRICS.iter().find(|m| m.name == name);
+    wait::until_ok("every listed metric is on the page", || {
+        let page = app.get("/metrics");
+        let scraped: Vec<(&str, &str)> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+            .collect();
+        for (name, kind) in &scraped {
+            let metric = listed(name).unwrap_or_else(|| panic!("{name} is not in the list"));
+            assert_eq!(metric.kind.name(), *kind, "{name}");
+            let help = format!("# HELP {name} {}", metric.meaning);
+            assert!(page.contains(&help), "{name} has no description");
+        }
+        let missing: Vec<&str> = METRICS
+            .iter()
+            .filter(|m| !m.rare && !scraped.iter().any(|(name, _)| *name == m.name))
+            .map(|m| m.name)
+            .collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("missing: {missing:?}"))
+        }
+    });
 }
