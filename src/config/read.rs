@@ -1,17 +1,16 @@
-//! From the text of a configuration to [`Config`], or to every problem it has.
+//! From the text of a configuration to [`Config`], or to every problem it has. One file below for each group of sections.
 
+mod links;
+mod ports;
+mod targets;
+
+use super::Config;
 use super::settings::{SECTIONS, keys_of};
-use super::{
-    Config, DEFAULT_LINK, Dicom, Http, Link, LinkKind, Match, Mllp, Site, Target, TargetKind,
-};
 use crate::diagnostic::Diagnostic;
 use crate::domain::policy::Policy;
-use crate::domain::time::Role;
-use crate::domain::value::Issuer;
-use crate::hl7::charset::Charset;
-use crate::hl7::message::Contradiction;
 use crate::toml_file::{At, Codes, Doc, Table};
 use jiff::tz::TimeZone;
+use links::policy;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
@@ -28,9 +27,6 @@ const CODES: Codes = Codes {
 const SCALAR: [&str; 5] = ["site", "store", "mllp", "dicom", "http"];
 /// A value that contradicts another one.
 const CONFLICT: &str = "C005";
-
-/// INS-NIR and INS-NIA in production (identity framework of the Agence du numérique en santé).
-const INS_OIDS: [&str; 2] = ["1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9"];
 
 /// Reads the text of a configuration file. `dir` is where relative paths start. `environment` holds `RELAIS_SECTION_KEY` variables,
 /// which win over the file.
@@ -191,33 +187,6 @@ impl<'d> Walk<'d> {
         );
     }
 
-    fn site(&self) -> Option<Site> {
-        self.section("site");
-        let name = self.required("site", "name");
-        let root = self.required("site", "oid_root");
-        if let Some(root) = root.as_ref().filter(|r| !is_oid(r.value)) {
-            self.wrong(
-                root.span.clone(),
-                "site",
-                "oid_root",
-                "an OID: numbers with dots, at most 40 characters",
-            );
-        }
-        let (timezone, zone) = match self.text("site", "timezone") {
-            Some(text) => (text.value.to_owned(), self.zone(&text, "site.timezone")?),
-            None => (
-                "Europe/Paris".to_owned(),
-                TimeZone::get("Europe/Paris").ok()?,
-            ),
-        };
-        Some(Site {
-            name: name?.value.to_owned(),
-            oid_root: root?.value.to_owned(),
-            zone,
-            timezone,
-        })
-    }
-
     fn zone(&self, text: &At<&str>, what: &str) -> Option<TimeZone> {
         let zone = TimeZone::get(text.value).ok();
         if zone.is_none() {
@@ -231,24 +200,6 @@ impl<'d> Walk<'d> {
             );
         }
         zone
-    }
-
-    fn store_url(&self) -> Option<String> {
-        self.section("store");
-        let url = self.required("store", "url")?;
-        if let Some(path) = url.value.strip_prefix("sqlite://") {
-            return Some(format!("sqlite://{}", self.dir.join(path).display()));
-        }
-        if url.value.starts_with("postgres://") || url.value.starts_with("postgresql://") {
-            return Some(url.value.to_owned());
-        }
-        self.wrong(
-            url.span,
-            "store",
-            "url",
-            "sqlite://PATH or postgres://USER@HOST/DATABASE",
-        );
-        None
     }
 
     fn address(&self, section: &str, default: &str) -> Option<At<SocketAddr>> {
@@ -277,298 +228,6 @@ impl<'d> Walk<'d> {
             }
         }
     }
-
-    fn mllp(&self) -> Option<Mllp> {
-        self.section("mllp");
-        Some(Mllp {
-            max_message_bytes: size(self.number("mllp", "max_message_mib", 1..=256, 16)) << 20,
-            max_connections: size(self.number("mllp", "max_connections", 1..=10_000, 256)),
-            idle: seconds(self.number("mllp", "idle_seconds", 1..=86_400, 3_600)),
-            listen: self.address("mllp", "127.0.0.1:2575")?.value,
-        })
-    }
-
-    fn dicom(&self) -> Option<Dicom> {
-        self.section("dicom");
-        let ae = self.text("dicom", "ae_title").unwrap_or(At {
-            value: "RELAIS",
-            span: 0..0,
-        });
-        if !is_ae(ae.value) {
-            self.wrong(
-                ae.span.clone(),
-                "dicom",
-                "ae_title",
-                "an AE title: 1 to 16 printable characters without backslash",
-            );
-        }
-        Some(Dicom {
-            ae_title: ae.value.to_owned(),
-            max_associations: size(self.number("dicom", "max_associations", 1..=10_000, 200)),
-            idle: seconds(self.number("dicom", "idle_seconds", 1..=86_400, 600)),
-            max_results: size(self.number("dicom", "max_results", 1..=100_000, 1_000)),
-            listen: self.address("dicom", "127.0.0.1:11112")?.value,
-        })
-    }
-
-    fn http(&self) -> Option<Http> {
-        self.section("http");
-        let listen = self.address("http", "127.0.0.1:8080")?;
-        let token_file = self
-            .text("http", "token_file")
-            .map(|t| self.dir.join(t.value));
-        if !listen.value.ip().is_loopback() && token_file.is_none() {
-            let text = "http.listen is not a loopback address: set http.token_file, or listen on 127.0.0.1";
-            self.root.report(CONFLICT, listen.span, text);
-        }
-        Some(Http {
-            listen: listen.value,
-            token_file,
-        })
-    }
-
-    fn links(&self, site_zone: &(String, TimeZone), site_policy: Policy) -> Vec<Link> {
-        let mut links: Vec<Link> = Vec::new();
-        for table in self.root.tables("link") {
-            table.finish(&keys_of("link"));
-            let Some(link) = self.link(&table, site_zone, site_policy) else {
-                continue;
-            };
-            if links.iter().any(|l| l.name == link.name) {
-                table.report(
-                    CONFLICT,
-                    table.span(),
-                    format!("two links are named `{}`", link.name),
-                );
-            }
-            links.push(link);
-        }
-        if !links.iter().any(|l| l.name == DEFAULT_LINK) {
-            links.push(Link {
-                name: DEFAULT_LINK.to_owned(),
-                kind: LinkKind::Mllp,
-                matches: Match::default(),
-                charset: None,
-                contradiction: Contradiction::Refuse,
-                zone: site_zone.1.clone(),
-                timezone: site_zone.0.clone(),
-                role: Role::Order,
-                default_issuer: None,
-                patient_authorities: vec![],
-                ins_authorities: INS_OIDS.map(oid).to_vec(),
-                inbound: vec![],
-                processing: vec!["P".to_owned()],
-                policy: site_policy,
-            });
-        }
-        links
-    }
-
-    fn link(
-        &self,
-        table: &Table<'d>,
-        site_zone: &(String, TimeZone),
-        site_policy: Policy,
-    ) -> Option<Link> {
-        let name = table.required_text("name");
-        let charset = table.text("charset").and_then(|text| {
-            let charset = Charset::of_hl7(text.value);
-            if charset.is_none() {
-                let message = format!("link.charset: no character set `{}`; use a code of HL7 table 0211, such as 8859/1 or UNICODE UTF-8", text.value);
-                table.report(CODES.bad_value, text.span, message);
-            }
-            charset
-        });
-        let zone = table
-            .text("timezone")
-            .and_then(|t| Some((t.value.to_owned(), self.zone(&t, "link.timezone")?)));
-        let (timezone, zone) = zone.unwrap_or_else(|| site_zone.clone());
-        let texts = |key| {
-            table
-                .texts(key)
-                .unwrap_or_default()
-                .iter()
-                .map(|t| t.value.to_owned())
-                .collect::<Vec<_>>()
-        };
-        let issuers = |key| {
-            table
-                .texts(key)
-                .map(|list| list.iter().map(|t| issuer_of(t.value)).collect::<Vec<_>>())
-        };
-        let processing = table.has("processing").then(|| texts("processing"));
-        Some(Link {
-            kind: match table.word("kind", &["mllp", "dicom"]).map(|w| w.value) {
-                Some("dicom") => LinkKind::Dicom,
-                _ => LinkKind::Mllp,
-            },
-            matches: table
-                .table("match")
-                .map(|t| matches(&t))
-                .unwrap_or_default(),
-            charset,
-            contradiction: match table
-                .word("charset_contradiction", &["refuse", "utf8"])
-                .map(|w| w.value)
-            {
-                Some("utf8") => Contradiction::TakeAsUtf8,
-                _ => Contradiction::Refuse,
-            },
-            zone,
-            timezone,
-            role: match table
-                .word("role", &["order", "scheduled", "adt", "report"])
-                .map(|w| w.value)
-            {
-                Some("scheduled") => Role::Scheduled,
-                Some("adt") => Role::Adt,
-                Some("report") => Role::Mention,
-                _ => Role::Order,
-            },
-            default_issuer: table
-                .table("default_issuer")
-                .and_then(|t| default_issuer(&t)),
-            patient_authorities: issuers("patient_authorities").unwrap_or_default(),
-            ins_authorities: issuers("ins_authorities")
-                .unwrap_or_else(|| INS_OIDS.map(oid).to_vec()),
-            inbound: texts("inbound"),
-            processing: processing.unwrap_or_else(|| vec!["P".to_owned()]),
-            policy: table.table("policy").map_or(site_policy, |t| {
-                t.finish(&keys_of("policy"));
-                policy(&t, site_policy)
-            }),
-            name: name?.value.to_owned(),
-        })
-    }
-
-    fn targets(&self) -> Vec<Target> {
-        let mut targets: Vec<Target> = Vec::new();
-        for table in self.root.tables("target") {
-            table.finish(&keys_of("target"));
-            let (name, url) = (table.required_text("name"), table.required_text("url"));
-            table.require("kind");
-            let kind = table.word("kind", &["fhir"]);
-            if let Some(url) = url
-                .as_ref()
-                .filter(|u| !u.value.starts_with("http://") && !u.value.starts_with("https://"))
-            {
-                table.report(
-                    CODES.bad_value,
-                    url.span.clone(),
-                    "target.url is not http://... or https://...",
-                );
-            }
-            let timeout = table
-                .integer("timeout_seconds", 1..=300)
-                .map_or(30, |n| n.value);
-            let (Some(name), Some(url), Some(_)) = (name, url, kind) else {
-                continue;
-            };
-            if targets.iter().any(|t| t.name == name.value) {
-                table.report(
-                    CONFLICT,
-                    name.span,
-                    format!("two targets are named `{}`", name.value),
-                );
-            }
-            targets.push(Target {
-                name: name.value.to_owned(),
-                kind: TargetKind::Fhir,
-                url: url.value.trim_end_matches('/').to_owned(),
-                timeout: seconds(timeout),
-            });
-        }
-        targets
-    }
-}
-
-fn matches(table: &Table<'_>) -> Match {
-    table.finish(&["msh3", "msh4", "address", "ae"]);
-    let text = |key| table.text(key).map(|t| t.value.to_owned());
-    let address = table.text("address").and_then(|t| {
-        let address = t.value.parse().ok();
-        if address.is_none() {
-            table.report(
-                CODES.bad_value,
-                t.span,
-                "link.match.address is not an IP address",
-            );
-        }
-        address
-    });
-    Match {
-        msh3: text("msh3"),
-        msh4: text("msh4"),
-        address,
-        ae: text("ae"),
-    }
-}
-
-fn default_issuer(table: &Table<'_>) -> Option<Issuer> {
-    table.finish(&["name", "oid"]);
-    let namespace = table.text("name").map(|t| t.value.to_owned());
-    let oid = table.text("oid").filter(|t| {
-        let good = is_oid(t.value);
-        if !good {
-            table.report(
-                CODES.bad_value,
-                t.span.clone(),
-                "link.default_issuer.oid is not an OID",
-            );
-        }
-        good
-    });
-    if namespace.is_none() && oid.is_none() {
-        table.report(
-            CODES.missing,
-            table.span(),
-            "link.default_issuer needs a name, an oid or both",
-        );
-        return None;
-    }
-    let scheme = oid.as_ref().map(|_| "ISO".to_owned());
-    Some(Issuer {
-        namespace,
-        universal_id: oid.map(|o| o.value.to_owned()),
-        scheme,
-    })
-}
-
-fn policy(table: &Table<'_>, base: Policy) -> Policy {
-    use crate::domain::policy::{
-        CancelAfterStart, DiscontinuedWithoutImages, DuplicateMpps, MissingStudyUid, UnknownOrder,
-    };
-    let word = |key, words: &[&'static str]| table.word(key, words).map(|w| w.value);
-    Policy {
-        unknown_order: match word("unknown_order", &["tombstone", "refuse"]) {
-            Some("tombstone") => UnknownOrder::Tombstone,
-            Some(_) => UnknownOrder::Refuse,
-            None => base.unknown_order,
-        },
-        missing_study_uid: match word("missing_study_uid", &["generate", "reject"]) {
-            Some("generate") => MissingStudyUid::Generate,
-            Some(_) => MissingStudyUid::Reject,
-            None => base.missing_study_uid,
-        },
-        cancel_after_start: match word("cancel_after_start", &["refuse", "flag"]) {
-            Some("refuse") => CancelAfterStart::Refuse,
-            Some(_) => CancelAfterStart::Flag,
-            None => base.cancel_after_start,
-        },
-        discontinued_without_images: match word(
-            "discontinued_without_images",
-            &["reschedule", "discontinue"],
-        ) {
-            Some("reschedule") => DiscontinuedWithoutImages::Reschedule,
-            Some(_) => DiscontinuedWithoutImages::Discontinue,
-            None => base.discontinued_without_images,
-        },
-        duplicate_mpps: match word("duplicate_mpps", &["refuse", "accept"]) {
-            Some("refuse") => DuplicateMpps::Refuse,
-            Some(_) => DuplicateMpps::Accept,
-            None => base.duplicate_mpps,
-        },
-    }
 }
 
 fn is_oid(text: &str) -> bool {
@@ -577,33 +236,6 @@ fn is_oid(text: &str) -> bool {
         && text
             .split('.')
             .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
-}
-
-fn is_ae(text: &str) -> bool {
-    (1..=16).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| (0x20..0x7f).contains(&b) && b != b'\\')
-        && !text.trim().is_empty()
-}
-
-fn oid(text: &str) -> Issuer {
-    Issuer {
-        namespace: None,
-        universal_id: Some(text.to_owned()),
-        scheme: Some("ISO".to_owned()),
-    }
-}
-
-fn issuer_of(text: &str) -> Issuer {
-    if is_oid(text) {
-        oid(text)
-    } else {
-        Issuer {
-            namespace: Some(text.to_owned()),
-            ..Issuer::default()
-        }
-    }
 }
 
 fn size(n: i64) -> usize {
@@ -624,7 +256,9 @@ pub fn fuzz_config(data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::DEFAULT_LINK;
     use crate::diagnostic::render;
+    use crate::domain::value::Issuer;
 
     const GOOD: &str = include_str!("../../relais.toml");
 

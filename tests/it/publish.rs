@@ -322,6 +322,8 @@ fn h02_each_scraped_metric_is_listed_and_each_listed_one_that_is_not_rare_is_scr
     app: &TestApp,
 ) {
     whole_story(app, &Story::default());
+    let mine = [("ScheduledStationAETitle", STATION)];
+    app.scanner(STATION).worklist(&mine);
     app.drained();
     let listed = |name: &str| METRICS.iter().find(|m| m.name == name);
     wait::until_ok("every listed metric is on the page", || {
