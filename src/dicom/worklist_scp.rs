@@ -54,7 +54,10 @@ impl WorklistScp {
     /// Finds the items that answer an identifier.
     pub async fn find(&self, peer: &Peer, identifier: DataSet) -> Result<FindAnswer, DimseFailure> {
         let watch = Stopwatch::start();
-        let query = Query::parse(identifier).map_err(|r| failure(&r))?;
+        let query = Query::parse(identifier).map_err(|refusal| {
+            self.note_refused(peer, &refusal, watch.elapsed());
+            failure(&refusal)
+        })?;
         let set = self.mappings.current();
         let device = device(&set, &peer.calling_ae);
         let asked = Asked::of(&query, peer, &device, &set);
@@ -112,6 +115,22 @@ impl WorklistScp {
         })
     }
 
+    /// A query that cannot be read is also a question that somebody asks about later.
+    fn note_refused(&self, peer: &Peer, refusal: &Refusal, took: Duration) {
+        let place = refusal.at.as_ref().map(|at| format!(" at {at}"));
+        self.journal.note(Noted {
+            device: peer.calling_ae.clone(),
+            keys: format!(
+                "refused: {}{}",
+                refusal.reason.code(),
+                place.unwrap_or_default()
+            ),
+            steps: vec![],
+            took,
+            at: self.clock.now(),
+        });
+    }
+
     /// The item of a candidate as the asking device sees it; `None` if a required attribute has no value (why-not says which).
     fn item(&self, set: &MappingSet, candidate: &Candidate, asked: &Asked) -> Option<DataSet> {
         let step = candidate.exam.step(candidate.step)?;
@@ -144,23 +163,26 @@ struct Asked {
     narrow: Narrow,
     /// The AE title that pool steps are shown under.
     ae: String,
-    /// Modality whose pool is shown; `None` shows no pool, but for a query about one patient or order.
-    pool: Option<String>,
+    /// Modalities whose pools are shown; without one no pool is shown, but for a query about one patient or order.
+    pools: Vec<String>,
     about_one: bool,
 }
 
 impl Asked {
     fn of(query: &Query, peer: &Peer, device: &Device, set: &MappingSet) -> Self {
-        let first = |keyword| query.equal(keyword).and_then(|v| v.first()).cloned();
-        let station = first("ScheduledStationAETitle");
-        let modality = first("Modality");
-        let pool_of = modality.clone().or_else(|| device.modality.clone());
-        let mut stations = query
-            .equal("ScheduledStationAETitle")
-            .unwrap_or_default()
-            .to_vec();
-        if let (false, Some(modality)) = (stations.is_empty(), &pool_of) {
-            stations.push(pool(modality));
+        let asked_for = |keyword| query.equal(keyword).unwrap_or_default().to_vec();
+        let mut stations = asked_for("ScheduledStationAETitle");
+        let station = stations.first().cloned();
+        // A query may name another station than the one that asks: then that one's pool is meant.
+        let of_station = station
+            .as_deref()
+            .and_then(|s| self::device(set, s).modality);
+        let mut pools = asked_for("Modality");
+        if pools.is_empty() {
+            pools.extend(of_station.or_else(|| device.modality.clone()));
+        }
+        if !stations.is_empty() {
+            stations.extend(pools.iter().map(|modality| pool(modality)));
         }
         let one = |keyword: &str| {
             query
@@ -200,15 +222,17 @@ impl Asked {
         Self {
             narrow,
             ae: station.unwrap_or_else(|| peer.calling_ae.clone()),
-            pool: pool_of,
+            pools,
             about_one,
         }
     }
 
     fn pool_is_shown(&self, modality: &str) -> bool {
-        self.pool
-            .as_deref()
-            .map_or(self.about_one, |p| p == modality)
+        if self.pools.is_empty() {
+            self.about_one
+        } else {
+            self.pools.iter().any(|pool| pool == modality)
+        }
     }
 }
 

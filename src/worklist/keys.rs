@@ -89,18 +89,14 @@ impl Query {
             identifier: DataSet::default(),
         };
         for element in identifier.iter() {
-            let Some(keyword) = keyword_of(element.tag) else {
-                continue;
-            };
-            match (&element.content, keyword) {
-                (Content::Sequence(items), STEP) => query.step(items)?,
-                (Content::Sequence(items), _) => {
-                    if items.iter().any(|i| i.iter().any(has_value)) {
-                        query.ignored.push(keyword.to_owned());
-                    }
-                }
-                (_, "SpecificCharacterSet" | "TimezoneOffsetFromUTC" | "QueryRetrieveLevel") => {}
-                _ => query.attribute(keyword, element, false)?,
+            match (&element.content, key_of(element)) {
+                (_, None)
+                | (
+                    _,
+                    Some("SpecificCharacterSet" | "TimezoneOffsetFromUTC" | "QueryRetrieveLevel"),
+                ) => {}
+                (Content::Sequence(items), Some(STEP)) => query.step(items)?,
+                (_, Some(keyword)) => query.attribute(keyword, element, false)?,
             }
         }
         query.identifier = identifier;
@@ -121,14 +117,11 @@ impl Query {
         let mut date = None;
         let mut time = None;
         for element in item.iter() {
-            let Some(keyword) = keyword_of(element.tag) else {
-                continue;
-            };
-            match keyword {
-                "ScheduledProcedureStepStartDate" => date = text_of(element),
-                "ScheduledProcedureStepStartTime" => time = text_of(element),
-                _ if matches!(element.content, Content::Sequence(_)) => {}
-                _ => self.attribute(keyword, element, true)?,
+            match key_of(element) {
+                None => {}
+                Some("ScheduledProcedureStepStartDate") => date = text_of(element),
+                Some("ScheduledProcedureStepStartTime") => time = text_of(element),
+                Some(keyword) => self.attribute(keyword, element, true)?,
             }
         }
         self.start_range(date, time)
@@ -141,6 +134,9 @@ impl Query {
         in_step: bool,
     ) -> Result<(), Refusal> {
         let Content::Text(values) = &element.content else {
+            if has_value(element) {
+                self.ignored.push(keyword.to_owned());
+            }
             return Ok(());
         };
         let values: Vec<&str> = values
@@ -265,6 +261,11 @@ impl Query {
         let end = name.find(['*', '?', '^']).unwrap_or(name.len());
         Some(&name[..end]).filter(|p| !p.is_empty())
     }
+}
+
+/// The keyword of an attribute that may be a key; private ones are the peer's own affair.
+fn key_of(element: &Element) -> Option<&'static str> {
+    keyword_of(element.tag).filter(|_| element.tag.0.is_multiple_of(2))
 }
 
 fn has_value(element: &Element) -> bool {

@@ -116,25 +116,23 @@ pub fn answer(item: &DataSet, identifier: &DataSet) -> DataSet {
         if matches!(asked.tag, Tag(0x0008, 0x0005) | Tag(0x0008, 0x0201)) {
             continue;
         }
-        let content = match (&asked.content, item.get(asked.tag).map(|e| &e.content)) {
+        // Nothing of ours is private: a block without its creator's name would be malformed (PS3.5 7.8.1).
+        if asked.tag.0 % 2 == 1 {
+            continue;
+        }
+        let keys = asked.items().first().filter(|keys| !keys.is_empty());
+        // The VR is the dictionary's, whatever the query wrote before its empty value.
+        let known = match (item.get(asked.tag), keys) {
+            (Some(known), Some(keys)) if !known.items().is_empty() => Element {
+                tag: known.tag,
+                vr: known.vr,
+                content: Content::Sequence(known.items().iter().map(|i| answer(i, keys)).collect()),
+            },
             // A sequence asked for without attributes is asked for whole (C.2.2.2.6).
-            (Content::Sequence(asked), Some(Content::Sequence(items))) => {
-                let keys = asked.first().filter(|a| !a.is_empty());
-                Content::Sequence(match keys {
-                    Some(keys) => items.iter().map(|i| answer(i, keys)).collect(),
-                    None => items.clone(),
-                })
-            }
-            (Content::Sequence(_), _) => Content::Sequence(vec![]),
-            (_, Some(content)) => content.clone(),
-            (Content::Bytes(_), None) => Content::Bytes(vec![]),
-            (Content::Text(_), None) => Content::Text(vec![]),
+            (Some(known), _) => known.clone(),
+            (None, _) => Element::empty(asked.tag),
         };
-        found.insert(Element {
-            tag: asked.tag,
-            vr: asked.vr,
-            content,
-        });
+        found.insert(known);
     }
     found
 }
@@ -142,6 +140,7 @@ pub fn answer(item: &DataSet, identifier: &DataSet) -> DataSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dicom::dataset::Vr;
     use crate::domain::reason::Reason;
 
     fn data(pairs: &[(&str, &str)]) -> DataSet {
@@ -271,6 +270,36 @@ mod tests {
     }
 
     #[test]
+    fn private_attributes_are_neither_keys_nor_returned_and_a_wrong_vr_is_not_repeated() {
+        let mut asked = data(&[("PatientName", "DUPONT*")]);
+        for (tag, vr, content) in [
+            (
+                Tag(0x0029, 0x0010),
+                Vr::LO,
+                Content::Text(vec!["ACME 1.1".into()]),
+            ),
+            (Tag(0x0029, 0x1001), Vr::LO, Content::Text(vec!["X".into()])),
+            // A sequence and a name written as if they were plain text.
+            (Tag(0x0040, 0x0100), Vr::LO, Content::Text(vec![])),
+            (Tag(0x0008, 0x0090), Vr::UN, Content::Bytes(vec![])),
+        ] {
+            asked.insert(Element { tag, vr, content });
+        }
+        let query = Query::parse(asked.clone()).unwrap();
+        assert!(is_match(&item(), &query) && query.ignored.is_empty());
+        let found: Vec<_> = answer(&item(), &asked)
+            .iter()
+            .map(|e| (e.name(), e.vr))
+            .collect();
+        let expected = [
+            ("ReferringPhysicianName", Vr::PN),
+            ("PatientName", Vr::PN),
+            (STEP, Vr::SQ),
+        ];
+        assert_eq!(found, expected.map(|(name, vr)| (name.to_owned(), vr)));
+    }
+
+    #[test]
     fn an_empty_sequence_key_asks_for_the_whole_sequence() {
         let mut asked = DataSet::new();
         asked.put_items(STEP, vec![]);
@@ -279,9 +308,25 @@ mod tests {
 
     #[test]
     fn a_value_in_an_attribute_that_is_not_matched_is_reported_and_ignored() {
-        let query = Query::parse(data(&[("PatientComments", "x")])).unwrap();
-        assert_eq!(query.ignored, ["PatientComments"]);
-        assert!(is_match(&item(), &query));
+        let mut pregnancy = DataSet::new();
+        pregnancy.put("PregnancyStatus", Content::Bytes(vec![1, 0]));
+        let mut step = DataSet::new();
+        step.put_items(
+            "ScheduledProtocolCodeSequence",
+            vec![data(&[("CodeValue", "X")])],
+        );
+        for (asked, ignored) in [
+            (data(&[("PatientComments", "x")]), "PatientComments"),
+            (pregnancy, "PregnancyStatus"),
+            (
+                with_step(DataSet::new(), step),
+                "ScheduledProtocolCodeSequence",
+            ),
+        ] {
+            let query = Query::parse(asked).unwrap();
+            assert_eq!(query.ignored, [ignored]);
+            assert!(is_match(&item(), &query), "{ignored}");
+        }
     }
 
     #[test]

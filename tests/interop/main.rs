@@ -7,6 +7,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod cfind;
+mod department;
+
 use harness::{
     database::{Database, Engine},
     messages::Story,
