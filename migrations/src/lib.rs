@@ -11,6 +11,7 @@ mod ddl;
 mod m2026_11_23_accession;
 mod m2026_11_23_initial;
 mod m2026_11_23_leases;
+mod m2026_11_23_window;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_initial::Initial),
             Box::new(m2026_11_23_leases::Leases),
             Box::new(m2026_11_23_accession::Accession),
+            Box::new(m2026_11_23_window::Window),
         ]
     }
 }

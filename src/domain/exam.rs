@@ -154,6 +154,25 @@ impl Missing {
     pub fn hides(self) -> bool {
         matches!(self, Self::Modality(_) | Self::Start(_))
     }
+
+    /// The stored and shown word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::PatientName => "patient_name",
+            Self::Procedure => "procedure",
+            Self::Modality(_) => "modality",
+            Self::Start(_) => "start",
+            Self::Station(_) => "station",
+        }
+    }
+
+    /// The step that lacks it; `None` = the whole exam.
+    pub fn step(self) -> Option<StepId> {
+        match self {
+            Self::PatientName | Self::Procedure => None,
+            Self::Modality(step) | Self::Start(step) | Self::Station(step) => Some(step),
+        }
+    }
 }
 
 impl Step {

@@ -119,6 +119,22 @@ fn ids<I: Copy>(ids: &[I], number: fn(I) -> i64) -> Vec<Value> {
     ids.iter().map(|id| number(*id).into()).collect()
 }
 
+/// The values of a field of all steps, each between line feeds (which no code and no AE title holds): what lists are filtered by.
+fn of_steps(exam: &Exam, field: &str) -> String {
+    let mut values: Vec<&str> = exam
+        .steps
+        .iter()
+        .flat_map(|s| s.fields.values(field))
+        .filter_map(RecordValue::comparable)
+        .collect();
+    values.sort_unstable();
+    values.dedup();
+    match values.as_slice() {
+        [] => String::new(),
+        values => format!("\n{}\n", values.join("\n")),
+    }
+}
+
 /// Wall clock of the earliest scheduled step.
 fn start_of(exam: &Exam, zone: &TimeZone) -> Option<i64> {
     let starts = exam
@@ -234,10 +250,20 @@ impl Txn {
         zone: &TimeZone,
     ) -> Result<(), StoreError> {
         const TAIL: &str = " ON CONFLICT (id) DO UPDATE SET patient_id = excluded.patient_id, version = excluded.version, \
-             status = excluded.status, start = excluded.start, doc = excluded.doc WHERE exam.version = excluded.version - 1";
+             status = excluded.status, start = excluded.start, doc = excluded.doc, modalities = excluded.modalities, \
+             stations = excluded.stations WHERE exam.version = excluded.version - 1";
         let mut insert = Insert::into(
             "exam",
-            &["id", "patient_id", "version", "status", "start", "doc"],
+            &[
+                "id",
+                "patient_id",
+                "version",
+                "status",
+                "start",
+                "doc",
+                "modalities",
+                "stations",
+            ],
         );
         for d in docs {
             insert.row([
@@ -247,6 +273,8 @@ impl Txn {
                 d.doc.status().word().into(),
                 opt_int(start_of(&d.doc, zone)),
                 encode(&d.doc)?,
+                text(&of_steps(&d.doc, "modality")),
+                text(&of_steps(&d.doc, "station_aes")),
             ]);
         }
         save(&self.tx, "exam", insert, docs.len(), TAIL).await

@@ -25,9 +25,17 @@ impl LeaveOut {
     };
 
     /// What receiving the same messages again may change: the evidence that they came, the log of queries, delivery attempts,
-    /// leases, and the node's heartbeat.
+    /// leases, the node's heartbeat, and the trail of who read.
     pub const EVIDENCE: Self = Self {
-        tables: &["journal", "journal_body", "query_log", "attempt", "node"],
+        tables: &[
+            "journal",
+            "journal_body",
+            "query_log",
+            "attempt",
+            "node",
+            "audit",
+            "audit_patient",
+        ],
         columns: &["outbox.lease_token", "outbox.leased_until"],
     };
 }

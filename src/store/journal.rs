@@ -277,15 +277,12 @@ impl Store {
     /// # Errors
     /// As the database says; `Other` if a payload cannot be read.
     pub async fn events_of_journal(&self, journal: JournalId) -> Result<Vec<Event>, StoreError> {
-        let rows = Sql::new(
-            &self.read,
-            "SELECT id, subject_kind, subject_id, exam_id, journal_id, at, effective, payload FROM exam_event \
-             WHERE journal_id = ",
-        )
-        .bind(journal.0)
-        .push(" ORDER BY id")
-        .all(&self.read)
-        .await?;
+        let rows = Sql::new(&self.read, EVENT_COLUMNS)
+            .push(" WHERE journal_id = ")
+            .bind(journal.0)
+            .push(" ORDER BY id")
+            .all(&self.read)
+            .await?;
         rows.iter().map(event).collect()
     }
 }
@@ -316,7 +313,11 @@ fn view(row: &QueryResult) -> Result<JournalView, StoreError> {
     })
 }
 
-fn event(row: &QueryResult) -> Result<Event, StoreError> {
+/// What [`event`] reads.
+pub(super) const EVENT_COLUMNS: &str = "SELECT id, subject_kind, subject_id, exam_id, journal_id, at, effective, payload FROM exam_event";
+
+/// A row of [`EVENT_COLUMNS`].
+pub(super) fn event(row: &QueryResult) -> Result<Event, StoreError> {
     let mut c = Columns::of(row);
     let id: i64 = c.next()?;
     let kind: String = c.next()?;

@@ -12,6 +12,7 @@ mod keys;
 mod node;
 mod outbox;
 mod query_log;
+mod read;
 mod schema;
 mod sql;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use error::StoreError;
 pub use journal::{Direction, JournalEntry, JournalRow, JournalView};
 pub use outbox::{Attempt, Claim, OutboxFilter, OutboxRow};
 pub use query_log::QueryLogRow;
+pub use read::*;
 pub use worklist::{Candidate, Cursor, Narrow};
 pub(crate) use {journal::hex, outbox::Queue};
 
@@ -213,6 +215,7 @@ impl Store {
             "attempt",
             "exam",
             "patient",
+            "audit",
         ] {
             let row = Sql::new(&self.read, &format!("SELECT MAX(id) FROM {table}"))
                 .one(&self.read)

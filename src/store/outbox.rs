@@ -309,10 +309,7 @@ impl Store {
         filter: &OutboxFilter,
         limit: u32,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        let sql = Sql::new(
-            &self.read,
-            "SELECT id, target, subject, seq, wanted, done, state, due, attempts, reason, detail FROM outbox",
-        );
+        let sql = Sql::new(&self.read, COLUMNS);
         let rows = filter
             .apply(sql)
             .push(" ORDER BY id LIMIT ")
@@ -559,7 +556,11 @@ async fn record<C: ConnectionTrait>(
     Ok(())
 }
 
-fn outbox_row(row: &QueryResult) -> Result<OutboxRow, StoreError> {
+/// What [`outbox_row`] reads.
+pub(super) const COLUMNS: &str = "SELECT id, target, subject, seq, wanted, done, state, due, attempts, reason, detail FROM outbox";
+
+/// A row of [`COLUMNS`].
+pub(super) fn outbox_row(row: &QueryResult) -> Result<OutboxRow, StoreError> {
     let mut c = Columns::of(row);
     Ok(OutboxRow {
         id: c.next()?,

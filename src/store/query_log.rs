@@ -4,6 +4,7 @@
 use super::sql::{Columns, Insert, Sql, text};
 use super::{Store, StoreError};
 use crate::domain::time::Instant;
+use sea_orm::QueryResult;
 
 /// Queries of one device with the same keys and the same answer, in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,34 +75,36 @@ impl Store {
         device: &str,
         limit: u32,
     ) -> Result<Vec<QueryLogRow>, StoreError> {
-        let rows = Sql::new(
-            &self.read,
-            "SELECT id, device, keys, keys_hash, ids, ids_hash, n, us, first_at, last_at, count FROM query_log WHERE device = ",
-        )
-        .bind(text(device))
-        .push(" ORDER BY last_at DESC, id DESC LIMIT ")
-        .bind(i64::from(limit))
-        .all(&self.read)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let mut c = Columns::of(row);
-                Ok(QueryLogRow {
-                    id: c.next()?,
-                    device: c.next()?,
-                    keys: c.next()?,
-                    keys_hash: c.next()?,
-                    ids: c.next()?,
-                    ids_hash: c.next()?,
-                    n: c.next()?,
-                    us: c.next()?,
-                    first_at: Instant(c.next()?),
-                    last_at: Instant(c.next()?),
-                    count: c.next()?,
-                })
-            })
-            .collect()
+        let rows = Sql::new(&self.read, COLUMNS)
+            .push(" WHERE device = ")
+            .bind(text(device))
+            .push(" ORDER BY last_at DESC, id DESC LIMIT ")
+            .bind(i64::from(limit))
+            .all(&self.read)
+            .await?;
+        rows.iter().map(query).collect()
     }
+}
+
+/// What [`query`] reads.
+pub(super) const COLUMNS: &str = "SELECT id, device, keys, keys_hash, ids, ids_hash, n, us, first_at, last_at, count FROM query_log";
+
+/// A row of [`COLUMNS`].
+pub(super) fn query(row: &QueryResult) -> Result<QueryLogRow, StoreError> {
+    let mut c = Columns::of(row);
+    Ok(QueryLogRow {
+        id: c.next()?,
+        device: c.next()?,
+        keys: c.next()?,
+        keys_hash: c.next()?,
+        ids: c.next()?,
+        ids_hash: c.next()?,
+        n: c.next()?,
+        us: c.next()?,
+        first_at: Instant(c.next()?),
+        last_at: Instant(c.next()?),
+        count: c.next()?,
+    })
 }
 
 async fn insert(txn: &super::Txn, row: &QueryLogRow) -> Result<(), StoreError> {

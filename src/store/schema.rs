@@ -101,6 +101,8 @@ pub(super) const TABLES: &[Table] = &[
             ("status", Text),
             ("start", Int),
             ("doc", Text),
+            ("modalities", Text),
+            ("stations", Text),
         ],
     ),
     table(
@@ -183,6 +185,7 @@ pub(super) const TABLES: &[Table] = &[
             ("name_fold", Text),
             ("rp_id", Text),
             ("study_uid", Text),
+            ("missing", Text),
         ],
     ),
     table(
@@ -253,5 +256,28 @@ pub(super) const TABLES: &[Table] = &[
         "node",
         "id",
         &[("id", Int), ("name", Text), ("seen_at", Int)],
+    ),
+    table(
+        "audit",
+        "id",
+        &[
+            ("id", Int),
+            ("at", Int),
+            ("who", Text),
+            ("role", Text),
+            ("peer", Text),
+            ("action", Text),
+            ("subject", Text),
+            ("ids", Text),
+            ("filter", Text),
+            ("outcome", Text),
+            ("reason", Text),
+            ("n", Int),
+        ],
+    ),
+    table(
+        "audit_patient",
+        "patient_id, audit_id",
+        &[("patient_id", Int), ("audit_id", Int)],
     ),
 ];

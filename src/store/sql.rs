@@ -33,6 +33,13 @@ impl Sql {
         self
     }
 
+    /// Puts SQL without placeholders before the rest.
+    #[cfg(test)]
+    pub(super) fn before(mut self, text: &str) -> Self {
+        self.text.insert_str(0, text);
+        self
+    }
+
     /// Appends a placeholder with its value.
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.place(value.into());

@@ -101,6 +101,7 @@ impl Txn {
                 "name_fold",
                 "rp_id",
                 "study_uid",
+                "missing",
             ],
         );
         let mut slots = Insert::into("worklist_slot", &["station", "start", "step_id"]);
@@ -119,6 +120,7 @@ impl Txn {
                 text(&row.name_fold),
                 text(&row.rp_id),
                 text(&row.study_uid),
+                row.missing.join(" ").into(),
             ]);
             if let (true, Some(start)) = (row.visible, row.start) {
                 for station in &row.stations {

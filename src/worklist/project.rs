@@ -2,7 +2,7 @@
 
 use super::fold::fold_name;
 use super::row::Row;
-use crate::domain::exam::{Exam, Step, StepStatus};
+use crate::domain::exam::{Exam, Missing, Step, StepStatus};
 use crate::domain::patient::Patient;
 use crate::domain::value::{Name, Value};
 use jiff::tz::TimeZone;
@@ -16,14 +16,15 @@ pub fn pool(modality: &str) -> String {
 ///
 /// A step is visible while it is scheduled, arrived or ready, not held, with a modality and a start on the wall clock of `zone`.
 pub fn project(exam: &Exam, patient: &Patient, zone: &TimeZone) -> Vec<Row> {
+    let missing = exam.missing(patient);
     exam.steps
         .iter()
         .filter(|s| !s.status.value.is_final())
-        .map(|step| row(exam, patient, step, zone))
+        .map(|step| row(exam, patient, step, &missing, zone))
         .collect()
 }
 
-fn row(exam: &Exam, patient: &Patient, step: &Step, zone: &TimeZone) -> Row {
+fn row(exam: &Exam, patient: &Patient, step: &Step, missing: &[Missing], zone: &TimeZone) -> Row {
     let text = |t: Option<&str>| t.unwrap_or_default().to_owned();
     let modality = text(step.fields.text("modality"));
     let start = match step.fields.first("start") {
@@ -67,6 +68,11 @@ fn row(exam: &Exam, patient: &Patient, step: &Step, zone: &TimeZone) -> Row {
         study_uid: text(exam.study_uid()),
         modality,
         stations,
+        missing: missing
+            .iter()
+            .filter(|m| m.step().is_none_or(|id| id == step.id))
+            .map(|m| m.word())
+            .collect(),
     }
 }
 

@@ -32,4 +32,6 @@ pub struct Row {
     pub study_uid: String,
     /// AE titles that may take it, or the pool of its modality (`@CT`) when the order names none.
     pub stations: Vec<String>,
+    /// What the step lacks, see [`crate::domain::exam::Missing::word`].
+    pub missing: Vec<&'static str>,
 }
