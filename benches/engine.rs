@@ -39,7 +39,7 @@ async fn run(orders: usize, steps: usize, queries: usize) -> Fallible<()> {
         let app = App::start(place.config()?).await?;
         if connections == 1 {
             println!("store:");
-            for (name, value) in app.store.pragmas().await? {
+            for (name, value) in app.core.store.pragmas().await? {
                 println!("  {name} = {value}");
             }
         }
@@ -64,7 +64,7 @@ async fn run(orders: usize, steps: usize, queries: usize) -> Fallible<()> {
     let place = Place::new("worklist")?;
     let app = App::start(place.config()?).await?;
     let took = send(&app, steps, 16, 0).await?;
-    let visible = app.store.worklist_size().await?;
+    let visible = app.core.store.worklist_size().await?;
     println!(
         "worklist: {visible} steps stored ({:.0} s through the port)",
         took.as_secs_f64()

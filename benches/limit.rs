@@ -447,6 +447,7 @@ fn unit(n: i64) -> Unit {
         ack: Some(vec![b'x'; 120]),
         warnings: vec![],
         detect_resend: true,
+        replay: None,
     }
 }
 

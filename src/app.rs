@@ -1,10 +1,15 @@
 //! Composition root: builds everything, starts listeners and workers, drains on shutdown.
 //!
 //! Order of stopping: no new connections; ports finish what is in hand; the writer commits what waits; workers settle what is in
-//! flight; HTTP; the store.
+//! flight; HTTP; the store. What needs no port is built by `core`.
+
+mod core;
+mod heartbeat;
+
+pub use self::core::{Core, For};
 
 use crate::api::{ApiState, serve};
-use crate::clock::{Clock, Minter};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::dicom::charset::Charset;
 use crate::dicom::dataset::DataSet;
@@ -15,17 +20,14 @@ use crate::dicom::worklist_scp::WorklistScp;
 use crate::domain::value::Organization;
 use crate::fhir::datatype::Systems;
 use crate::hl7::listener::MllpSettings;
-use crate::intake::Intake;
 use crate::mapping::MappingSet;
 use crate::mapping::table::Row;
-use crate::mappings::Mappings;
 use crate::publish::fhir::FhirTarget;
-use crate::publish::plan::TargetPlan;
 use crate::publish::render::{Outbound, Settings as Rendering};
 use crate::publish::scope::Site;
 use crate::publish::worker::{self, Mapping};
 use crate::store::Store;
-use crate::workflow::{Settings, Workflow};
+use crate::workflow::Workflow;
 use anyhow::{Context, anyhow};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -37,8 +39,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long ports may finish what is in hand.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How often a node says that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// A running engine.
 pub struct App {
@@ -46,22 +46,18 @@ pub struct App {
     pub mllp: SocketAddr,
     pub dicom: SocketAddr,
     pub http: SocketAddr,
-    pub store: Store,
-    pub mappings: Arc<Mappings>,
-    /// The way of an HL7 message, for callers in the same process.
-    pub intake: Arc<Intake>,
+    /// What ports and workers share, for callers in the same process.
+    pub core: Core,
     ports_stop: CancellationToken,
     ports: Vec<JoinHandle<()>>,
     workers_stop: CancellationToken,
     workers: Vec<JoinHandle<()>>,
-    writer_stop: CancellationToken,
-    writer: JoinHandle<()>,
     api: actix_web::dev::ServerHandle,
 }
 
 struct DicomServices {
     worklist: WorklistScp,
-    mpps: MppsScp,
+    mpps: Arc<MppsScp>,
 }
 
 impl Services for DicomServices {
@@ -100,37 +96,10 @@ impl App {
     /// Builds and starts everything that the configuration names. On failure nothing is left running.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let metrics = crate::telemetry::metrics();
-        let clock = Clock::default();
-        say_who_runs(&clock);
-        let mappings = Mappings::load(&config.mapping_dirs).map_err(|problems| {
-            let first = problems
-                .first()
-                .map(|p| format!("{}: {}", p.file, p.message))
-                .unwrap_or_default();
-            anyhow!(
-                "{} problem(s) in the mapping files, first {first}; `relais check` shows them all",
-                problems.len()
-            )
-        })?;
-        let mappings = Arc::new(mappings);
-        let store = Store::open(&config.store_url)
-            .await
-            .context("cannot open the store")?;
-        store
-            .migrate()
-            .await
-            .context("cannot bring the store's schema up to date")?;
-        let node = store
-            .register_node(&node_name(&config), clock.now())
-            .await
-            .context("cannot register this node")?;
-        let minter = Minter::new(clock.clone(), node);
-        minter.advance_past(store.highest_id().await.context("cannot read the store")?);
-        let set = mappings.current();
-        store
-            .activate_mapping(set.revision(), &files_json(&set), clock.now())
-            .await
-            .context("cannot keep the mapping revision")?;
+        let core = Core::open(config, For::Serving).await?;
+        say_who_runs(&core.clock);
+        let config = Arc::clone(&core.config);
+        let set = core.mappings.current();
 
         // Everything is bound before anything is served, so that a taken port leaves no half-started engine.
         let bind = |address: SocketAddr, what: &'static str| async move {
@@ -155,54 +124,19 @@ impl App {
         let (mllp_at, dicom_at, http_at) =
             (mllp.local_addr()?, dicom.local_addr()?, http.local_addr()?);
 
-        let plans = config
-            .targets
-            .iter()
-            .map(|t| TargetPlan {
-                name: t.name.clone(),
-                kind: t.kind,
-            })
-            .collect();
-        let settings = Settings::new(
-            config.site.oid_root.clone(),
-            config.site.zone.clone(),
-            plans,
-        );
-        let writer_stop = CancellationToken::new();
-        let (workflow, writer) = Workflow::start(
-            store.clone(),
-            settings,
-            clock.clone(),
-            minter.clone(),
-            writer_stop.clone(),
-        );
-
-        let config = Arc::new(config);
         let (ports_stop, workers_stop) = (CancellationToken::new(), CancellationToken::new());
-        let intake = Arc::new(Intake {
-            config: Arc::clone(&config),
-            mappings: Arc::clone(&mappings),
-            workflow: workflow.clone(),
-            clock: clock.clone(),
-            minter: minter.clone(),
-        });
+        let store = core.store.clone();
         let (journal, journal_task) =
-            QueryJournal::start(store.clone(), minter.clone(), workers_stop.clone());
+            QueryJournal::start(store.clone(), core.minter.clone(), workers_stop.clone());
         let services = Arc::new(DicomServices {
             worklist: WorklistScp {
                 config: Arc::clone(&config),
-                mappings: Arc::clone(&mappings),
+                mappings: Arc::clone(&core.mappings),
                 store: store.clone(),
-                clock: clock.clone(),
+                clock: core.clock.clone(),
                 journal,
             },
-            mpps: MppsScp {
-                config: Arc::clone(&config),
-                mappings: Arc::clone(&mappings),
-                workflow: workflow.clone(),
-                clock: clock.clone(),
-                minter: minter.clone(),
-            },
+            mpps: Arc::clone(&core.mpps),
         });
         let mllp_settings = MllpSettings {
             max_message: config.mllp.max_message_bytes,
@@ -222,7 +156,7 @@ impl App {
             tokio::spawn(crate::hl7::listener::serve(
                 mllp,
                 mllp_settings,
-                intake.clone(),
+                core.intake.clone(),
                 ports_stop.clone(),
             )),
             tokio::spawn(crate::dicom::scp::serve(
@@ -234,15 +168,16 @@ impl App {
         ];
         let mut workers = vec![
             journal_task,
-            tokio::spawn(heartbeat(
+            tokio::spawn(heartbeat::run(
                 store.clone(),
-                clock.clone(),
-                node,
+                core.clock.clone(),
+                core.node,
+                config.targets.iter().map(|t| t.name.clone()).collect(),
                 workers_stop.clone(),
             )),
         ];
         let mapping: Mapping = {
-            let mappings = Arc::clone(&mappings);
+            let mappings = Arc::clone(&core.mappings);
             Arc::new(move || -> Arc<dyn Outbound + Send + Sync> { mappings.current() })
         };
         for (name, target) in targets {
@@ -250,15 +185,15 @@ impl App {
                 &name,
                 target,
                 store.clone(),
-                clock.clone(),
-                minter.clone(),
+                core.clock.clone(),
+                core.minter.clone(),
                 Arc::clone(&mapping),
-                workflow.committed(),
+                core.workflow.committed(),
                 workers_stop.clone(),
             );
             workers.push(worker.task);
         }
-        let ready_of = (store.clone(), workflow);
+        let ready_of = (store, core.workflow.clone());
         let ready: crate::api::Ready = Arc::new(move || {
             let (store, workflow) = ready_of.clone();
             Box::pin(async move { readiness(&store, &workflow).await })
@@ -275,33 +210,28 @@ impl App {
             mllp: mllp_at,
             dicom: dicom_at,
             http: http_at,
-            store,
-            mappings,
-            intake,
+            core,
             ports_stop,
             ports,
             workers_stop,
             workers,
-            writer_stop,
-            writer,
             api,
         })
     }
 
     /// Drains and stops. Returns when everything that was acknowledged is on disk and nothing of ours runs any more.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.ports_stop.cancel();
         for port in self.ports {
             let _ = port.await;
         }
-        self.writer_stop.cancel();
-        let _ = self.writer.await;
+        self.core.stop_writer().await;
         self.workers_stop.cancel();
         for worker in self.workers {
             let _ = worker.await;
         }
         self.api.stop(true).await;
-        self.store.close().await;
+        self.core.store.close().await;
     }
 }
 
@@ -314,16 +244,6 @@ async fn readiness(store: &Store, workflow: &Workflow) -> Result<(), String> {
         .ping()
         .await
         .map_err(|e| format!("the database is not available: {e}"))
-}
-
-/// The texts of a mapping revision, for the store: name to text, hidden files included.
-fn files_json(set: &MappingSet) -> String {
-    let files: serde_json::Map<String, serde_json::Value> = set
-        .files()
-        .iter()
-        .map(|f| (format!("{}:{}", f.layer, f.name), f.text.as_ref().into()))
-        .collect();
-    serde_json::Value::Object(files).to_string()
 }
 
 /// What publications say of the site, and by which addresses FHIR knows coding systems and authorities.
@@ -377,12 +297,6 @@ fn say_who_runs(clock: &Clock) {
     metrics::gauge!("relais_start_timestamp_seconds").set(clock.now().seconds());
 }
 
-/// Nodes that share a database differ by where they listen.
-fn node_name(config: &Config) -> String {
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    format!("{}/{}", host.trim(), config.mllp.listen)
-}
-
 /// The bearer token of `[http] token_file`, if one is configured.
 ///
 /// # Errors
@@ -403,26 +317,12 @@ pub fn read_token(config: &Config) -> anyhow::Result<Option<Arc<str>>> {
     Ok(Some(Arc::from(token)))
 }
 
-async fn heartbeat(store: Store, clock: Clock, node: u16, stop: CancellationToken) {
-    let mut beat = tokio::time::interval(HEARTBEAT);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = beat.tick() => {
-                // Samples of histograms are folded here, so that they do not pile up where nobody scrapes.
-                crate::telemetry::metrics().run_upkeep();
-                if let Err(error) = store.heartbeat(node, clock.now()).await {
-                    tracing::warn!(%error, "the heartbeat of this node cannot be written");
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Minter;
     use crate::store::testing::sqlite;
+    use crate::workflow::Settings;
     use jiff::tz::TimeZone;
 
     #[tokio::test]

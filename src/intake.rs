@@ -91,27 +91,68 @@ impl Intake {
         let received = self.clock.now();
         let journal = JournalId(self.minter.mint());
         let to = AckTo::peek(bytes);
+        let unit = self.unit(&to, bytes, oversize, peer, received, journal);
+        let positive = unit.ack.clone();
+        let kind = unit.journal.kind.clone();
+        let link = unit.journal.link.clone();
+        let taken = |ack, code, refusal, changed| Taken {
+            ack,
+            code,
+            kind,
+            refusal,
+            changed,
+        };
+        match self.workflow.execute(unit).await {
+            Outcome::Applied { events, .. } => {
+                let changed = events.iter().map(|(name, _)| *name).collect();
+                taken(positive, AckCode::AA, None, changed)
+            }
+            Outcome::Repeated { ack } => taken(ack, AckCode::AA, None, vec![]),
+            Outcome::Refused(refusal) => {
+                tracing::warn!(journal = %journal, link, reason = %refusal.reason, "message refused");
+                let (code, _) = code_of(refusal.reason);
+                let ack = self.answer(&to, received, code, Some(&refusal));
+                taken(ack, code, Some(refusal), vec![])
+            }
+            Outcome::Away(reason) => {
+                let refusal =
+                    Refusal::new(reason, "nothing was stored").hint("send it again later");
+                let (code, _) = code_of(reason);
+                let ack = self.answer(&to, received, code, Some(&refusal));
+                taken(ack, code, Some(refusal), vec![])
+            }
+        }
+    }
+
+    /// A journalled message as today's configuration and mapping read it, from the address and of the age that it had when it came.
+    /// `None` if the row does not say where it came from.
+    pub fn reread(&self, entry: &JournalEntry, bytes: &[u8]) -> Option<Unit> {
+        let peer = entry.peer.parse().ok()?;
+        let to = AckTo::peek(bytes);
+        Some(self.unit(&to, bytes, false, peer, entry.received, entry.id))
+    }
+
+    fn unit(
+        &self,
+        to: &AckTo,
+        bytes: &[u8],
+        oversize: bool,
+        peer: SocketAddr,
+        received: Instant,
+        journal: JournalId,
+    ) -> Unit {
         let (application, facility) = to.sender();
         let link = self.config.mllp_link(&application, &facility, peer.ip());
-        let stamp = (
-            self.minter.mint().to_string(),
-            received.hl7(&self.config.site.zone),
-        );
-        let stamp = (stamp.0.as_str(), stamp.1.as_str());
-        let answer = |code: AckCode, refusal: Option<&Refusal>| {
-            to.answer(code).map(|code| ack(&to, code, refusal, stamp))
-        };
         let body: Arc<[u8]> = Arc::from(bytes);
         let read = self.read(&body, oversize, link, journal, received);
-
-        let unit = Unit {
+        Unit {
             journal: JournalEntry {
                 id: journal,
                 received,
                 port: "mllp".to_owned(),
                 link: link.name.clone(),
                 peer: peer.to_string(),
-                kind: read.kind.clone(),
+                kind: read.kind,
                 control_id: to.control_id(),
                 hash: Sha256::digest(&body).into(),
                 charset: read.charset,
@@ -123,54 +164,25 @@ impl Intake {
             as_of: read.as_of,
             zone: link.zone.clone(),
             policy: link.policy,
-            ack: answer(AckCode::AA, None),
+            ack: self.answer(to, received, AckCode::AA, None),
             warnings: read.warnings,
             detect_resend: true,
-        };
-        let positive = unit.ack.clone();
-        let kind = read.kind;
-        match self.workflow.execute(unit).await {
-            Outcome::Applied { events, .. } => {
-                let changed = events.iter().map(|(name, _)| *name).collect();
-                Taken {
-                    ack: positive,
-                    code: AckCode::AA,
-                    kind,
-                    refusal: None,
-                    changed,
-                }
-            }
-            Outcome::Repeated { ack } => Taken {
-                ack,
-                code: AckCode::AA,
-                kind,
-                refusal: None,
-                changed: vec![],
-            },
-            Outcome::Refused(refusal) => {
-                tracing::warn!(journal = %journal, link = %link.name, reason = %refusal.reason, "message refused");
-                let (code, _) = code_of(refusal.reason);
-                Taken {
-                    ack: answer(code, Some(&refusal)),
-                    code,
-                    kind,
-                    refusal: Some(refusal),
-                    changed: vec![],
-                }
-            }
-            Outcome::Away(reason) => {
-                let refusal =
-                    Refusal::new(reason, "nothing was stored").hint("send it again later");
-                let (code, _) = code_of(reason);
-                Taken {
-                    ack: answer(code, Some(&refusal)),
-                    code,
-                    kind,
-                    refusal: Some(refusal),
-                    changed: vec![],
-                }
-            }
+            replay: None,
         }
+    }
+
+    /// The acknowledgement of a message received at `at`; `None` if its sender asked for none.
+    fn answer(
+        &self,
+        to: &AckTo,
+        at: Instant,
+        code: AckCode,
+        refusal: Option<&Refusal>,
+    ) -> Option<Vec<u8>> {
+        let id = self.minter.mint().to_string();
+        let at = at.hl7(&self.config.site.zone);
+        to.answer(code)
+            .map(|code| ack(to, code, refusal, (&id, &at)))
     }
 
     fn read(

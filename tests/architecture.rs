@@ -50,11 +50,12 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("publish/worker", 8, &["actix_web", "sea_orm"]),
     ("publish/fhir", 8, &["actix_web", "sea_orm"]),
     // The worker is tested against the simulated endpoint.
-    ("publish/worker/tests", 10, &["actix_web", "sea_orm"]),
-    ("api", 8, &["sea_orm"]),
-    ("app", 9, &["sea_orm"]),
-    ("cli", 10, &["sea_orm"]),
-    ("simulate", 9, &["sea_orm"]),
+    ("publish/worker/tests", 12, &["actix_web", "sea_orm"]),
+    ("corrections", 9, &["actix_web", "sea_orm"]),
+    ("api", 10, &["sea_orm"]),
+    ("simulate", 10, &["sea_orm"]),
+    ("app", 11, &["sea_orm"]),
+    ("cli", 12, &["sea_orm"]),
 ];
 
 fn layer_of(path: &str) -> (u8, &'static [&'static str]) {

@@ -9,6 +9,7 @@ use sea_orm_migration::{MigrationTrait, async_trait};
 
 mod ddl;
 mod m2026_11_23_accession;
+mod m2026_11_23_corrections;
 mod m2026_11_23_initial;
 mod m2026_11_23_leases;
 mod m2026_11_23_window;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_leases::Leases),
             Box::new(m2026_11_23_accession::Accession),
             Box::new(m2026_11_23_window::Window),
+            Box::new(m2026_11_23_corrections::Corrections),
         ]
     }
 }

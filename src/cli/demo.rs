@@ -102,16 +102,16 @@ async fn morning_and_check(
     let summary = morning::run(peers, &mut out).await?;
     writeln!(out, "\nWaiting until everything is published ...")?;
     let deadline = tokio::time::Instant::now() + PUBLISHED;
-    let mut committed = app.intake.workflow.committed();
+    let mut committed = app.core.workflow.committed();
     while tokio::time::Instant::now() < deadline {
-        let counts = app.store.outbox_counts().await.unwrap_or_default();
+        let counts = app.core.store.outbox_counts().await.unwrap_or_default();
         if counts.iter().all(|(_, state, _)| state != "queued") {
             break;
         }
         let _ = tokio::time::timeout(Duration::from_millis(200), committed.changed()).await;
     }
     let mut differences = summary.expected.differences(&fhir.resources());
-    if let Ok(counts) = app.store.outbox_counts().await {
+    if let Ok(counts) = app.core.store.outbox_counts().await {
         let waiting = counts
             .into_iter()
             .filter(|(_, state, _)| state != "delivered");

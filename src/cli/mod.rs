@@ -3,7 +3,9 @@
 //! 0 = done; 1 = it was tried and failed; 2 = the command line or a file is wrong, nothing was started.
 
 pub mod demo;
+mod desk;
 pub mod mapping;
+pub mod messages;
 pub mod outbox;
 pub mod reference;
 pub mod serve;
@@ -55,6 +57,8 @@ enum Command {
         #[arg(long, default_value = "relais.toml")]
         config: PathBuf,
     },
+    /// See refused messages, do them again, or mark them as handled.
+    Messages(messages::Messages),
     /// See and steer what waits to be published.
     Outbox(outbox::Outbox),
     /// Play a morning in a fictional department against a fresh engine, and check what came out.
@@ -83,6 +87,7 @@ pub fn run() -> ExitCode {
     match arguments.command {
         Command::Serve { config } => serve::serve(&config),
         Command::Check { config } => serve::check(&config),
+        Command::Messages(command) => messages::run(command),
         Command::Outbox(command) => outbox::run(command),
         Command::Demo(command) => demo::run(&command),
         Command::Trial(command) => trial::run(&command),

@@ -102,6 +102,7 @@ async fn table(config: &Config, files: &[PathBuf]) -> anyhow::Result<()> {
         for range in batch::messages(&bytes) {
             let message = bytes.get(range).unwrap_or_default();
             let report = app
+                .core
                 .intake
                 .take(message, false, ([127, 0, 0, 1], 0).into())
                 .await;

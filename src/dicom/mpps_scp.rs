@@ -5,16 +5,19 @@
 
 use crate::clock::{Clock, Minter};
 use crate::config::Config;
+use crate::dicom::charset::Charset;
 use crate::dicom::dictionary::tag_of;
 use crate::dicom::dimse::status;
+use crate::dicom::read::{Limits, Syntax, read};
 use crate::dicom::scp::{Body, DimseFailure, Peer};
 use crate::domain::ids::JournalId;
 use crate::domain::reason::{Class, Place, Reason, Refusal};
-use crate::domain::time::{AsOf, Role};
+use crate::domain::time::{AsOf, Instant, Role};
 use crate::mapping::MppsOp;
 use crate::mappings::Mappings;
 use crate::workflow::{JournalEntry, Outcome, Unit, Workflow};
 use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The MPPS service.
@@ -54,10 +57,64 @@ impl MppsScp {
     ) -> Result<(), DimseFailure> {
         let received = self.clock.now();
         let journal = JournalId(self.minter.mint());
-        let link = self.config.dicom_link(&peer.calling_ae, peer.addr.ip());
+        let sender = (peer.calling_ae.as_str(), peer.addr);
+        let unit = self.unit(sender, op, uid, body, received, journal);
+        match self.workflow.execute(unit).await {
+            Outcome::Applied { .. } | Outcome::Repeated { .. } => Ok(()),
+            Outcome::Refused(refusal) => {
+                tracing::warn!(journal = %journal, ae = %peer.calling_ae, reason = %refusal.reason, "MPPS refused");
+                Err(failure(&refusal))
+            }
+            Outcome::Away(reason) => {
+                Err(DimseFailure::new(status::PROCESSING_FAILURE, reason.text()))
+            }
+        }
+    }
+
+    /// A journalled data set as today's configuration and mapping read it, of the sender and age that it had when it came. `None` if
+    /// the row does not say what it was, or its bytes cannot be read.
+    pub fn reread(
+        &self,
+        entry: &JournalEntry,
+        bytes: Vec<u8>,
+        fallback: impl FnOnce(&str) -> Option<Charset>,
+    ) -> Option<Unit> {
+        let (word, syntax) = entry.kind.split_once(' ')?;
+        let op = [MppsOp::Create, MppsOp::Set]
+            .into_iter()
+            .find(|op| op.word() == word)?;
+        let syntax = Syntax::of_uid(syntax)?;
+        // An AE title may hold blanks, an address none.
+        let (ae, address) = entry.peer.rsplit_once(' ')?;
+        let data = read(&bytes, syntax, Limits::default(), fallback(ae)).ok()?;
+        let body = Body {
+            bytes,
+            syntax,
+            data,
+        };
+        let sender = (ae, address.parse().ok()?);
+        Some(self.unit(
+            sender,
+            op,
+            &entry.control_id,
+            body,
+            entry.received,
+            entry.id,
+        ))
+    }
+
+    fn unit(
+        &self,
+        (ae, address): (&str, SocketAddr),
+        op: MppsOp,
+        uid: &str,
+        body: Body,
+        received: Instant,
+        journal: JournalId,
+    ) -> Unit {
+        let link = self.config.dicom_link(ae, address.ip());
         let set = self.mappings.current();
-        let translated =
-            set.translate_mpps(op, uid, &peer.calling_ae, &body.data, &link.view(), journal);
+        let translated = set.translate_mpps(op, uid, ae, &body.data, &link.view(), journal);
         let warnings = translated
             .as_ref()
             .map(|t| t.warnings.iter().map(ToString::to_string).collect())
@@ -65,13 +122,13 @@ impl MppsScp {
         // A scanner's clock decides nothing: its messages arrive in order on the state machine of F.7.2.
         let as_of = AsOf::stated(None, &link.zone, Role::Scanner, journal, received);
         let bytes: Arc<[u8]> = Arc::from(body.bytes);
-        let unit = Unit {
+        Unit {
             journal: JournalEntry {
                 id: journal,
                 received,
                 port: "dicom".to_owned(),
                 link: link.name.clone(),
-                peer: format!("{} {}", peer.calling_ae, peer.addr),
+                peer: format!("{ae} {address}"),
                 // The transfer syntax belongs to the evidence: without it the stored bytes cannot be read again.
                 kind: format!("{} {}", op.word(), body.syntax.uid()),
                 control_id: uid.to_owned(),
@@ -93,16 +150,7 @@ impl MppsScp {
             warnings,
             // The standard's own answer to a repeated N-CREATE is 0111; a repeated N-SET is judged by the state.
             detect_resend: false,
-        };
-        match self.workflow.execute(unit).await {
-            Outcome::Applied { .. } | Outcome::Repeated { .. } => Ok(()),
-            Outcome::Refused(refusal) => {
-                tracing::warn!(journal = %journal, ae = %peer.calling_ae, reason = %refusal.reason, "MPPS refused");
-                Err(failure(&refusal))
-            }
-            Outcome::Away(reason) => {
-                Err(DimseFailure::new(status::PROCESSING_FAILURE, reason.text()))
-            }
+            replay: None,
         }
     }
 }

@@ -48,7 +48,7 @@ struct Device {
 impl WorklistScp {
     /// The repertoire that a device reads and, lacking a declaration, writes.
     pub fn charset_of(&self, calling_ae: &str) -> Option<Charset> {
-        device(&self.mappings.current(), calling_ae).charset
+        charset_of(&self.mappings.current(), calling_ae)
     }
 
     /// Finds the items that answer an identifier.
@@ -234,6 +234,11 @@ impl Asked {
             self.pools.iter().any(|pool| pool == modality)
         }
     }
+}
+
+/// The repertoire in which a device writes what it does not declare.
+pub fn charset_of(set: &MappingSet, calling_ae: &str) -> Option<Charset> {
+    device(set, calling_ae).charset
 }
 
 /// The device of a calling AE title: the row of `tables/stations.csv` that names it.

@@ -36,7 +36,7 @@ impl LeaveOut {
             "audit",
             "audit_patient",
         ],
-        columns: &["outbox.lease_token", "outbox.leased_until"],
+        columns: &["outbox.lease_token", "outbox.leased_until", "outbox.since"],
     };
 }
 

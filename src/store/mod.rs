@@ -4,6 +4,7 @@
 //! through a [`Txn`], which only `workflow` opens; the outbox settles its own rows. On SQLite there is one writing connection, every
 //! transaction is BEGIN IMMEDIATE, and a commit is on the disk when it returns (WAL, synchronous = FULL).
 
+mod corrections;
 mod documents;
 mod dump;
 mod error;
@@ -21,11 +22,12 @@ pub(crate) mod testing;
 mod tests;
 mod worklist;
 
+pub use corrections::{Correction, Pause, RefusedMessage, Steer};
 pub use documents::Study;
 pub use dump::LeaveOut;
 pub use error::StoreError;
 pub use journal::{Direction, JournalEntry, JournalRow, JournalView};
-pub use outbox::{Attempt, Claim, OutboxFilter, OutboxRow};
+pub use outbox::{Attempt, Claim, Depth, OutboxFilter, OutboxRow};
 pub use query_log::QueryLogRow;
 pub use read::*;
 pub use worklist::{Candidate, Cursor, Narrow};

@@ -1,6 +1,6 @@
 //! Nodes that share the store, and the mapping revisions that were in force.
 
-use super::sql::{Columns, Sql, text};
+use super::sql::{Columns, Insert, Sql, text};
 use super::{Store, StoreError};
 use crate::domain::time::Instant;
 
@@ -93,6 +93,24 @@ impl Store {
                 Err(error)
             }
         }
+    }
+
+    /// Keeps mapping files that are used beside those in force: by a command that does not serve.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn keep_mapping(
+        &self,
+        hash: &str,
+        files: &str,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let mut insert = Insert::into("mapping_revision", &["hash", "at", "files", "active"]);
+        insert.row([text(hash), now.0.into(), text(files), 0_i64.into()]);
+        insert
+            .execute(&self.write, " ON CONFLICT (hash) DO NOTHING")
+            .await?;
+        Ok(())
     }
 
     /// The mapping files of a revision, as [`Store::activate_mapping`] kept them.

@@ -70,6 +70,18 @@ pub struct OutboxRow {
     pub attempts: i64,
     pub reason: Option<String>,
     pub detail: Option<String>,
+    /// Since when it is in this state.
+    pub since: Instant,
+}
+
+/// The rows of one target in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Depth {
+    pub target: String,
+    pub state: String,
+    pub entries: i64,
+    /// Since when the oldest of them is in the state.
+    pub oldest: Instant,
 }
 
 /// Which rows an operator means; empty = all.
@@ -83,7 +95,7 @@ pub struct OutboxFilter {
 }
 
 impl OutboxFilter {
-    fn apply(&self, sql: Sql) -> Sql {
+    pub(super) fn apply(&self, sql: Sql) -> Sql {
         let mut sql = sql.push(" WHERE 1 = 1");
         if let Some(id) = self.id {
             sql = sql.push(" AND id = ").bind(id);
@@ -106,12 +118,14 @@ impl Txn {
     /// what held it may be gone. The lease of a row in flight stays.
     pub(crate) async fn queue(&self, rows: &[Queue], now: Instant) -> Result<(), StoreError> {
         const TAIL: &str = " ON CONFLICT (target, subject, seq) DO UPDATE SET wanted = outbox.wanted + excluded.wanted, \
-             attempts = CASE WHEN outbox.state = 'queued' THEN outbox.attempts ELSE 0 END, state = 'queued', due = excluded.due, \
-             reason = NULL, detail = NULL";
+             attempts = CASE WHEN outbox.state = 'queued' THEN outbox.attempts ELSE 0 END, \
+             since = CASE WHEN outbox.state = 'queued' THEN outbox.since ELSE excluded.since END, state = 'queued', \
+             due = excluded.due, reason = NULL, detail = NULL";
         let mut insert = Insert::into(
             "outbox",
             &[
                 "id", "target", "subject", "seq", "wanted", "done", "state", "due", "attempts",
+                "since",
             ],
         );
         for row in rows {
@@ -125,6 +139,7 @@ impl Txn {
                 "queued".into(),
                 now.0.into(),
                 0_i64.into(),
+                now.0.into(),
             ]);
         }
         insert.execute(&self.tx, TAIL).await?;
@@ -142,7 +157,8 @@ enum Settlement<'a> {
 impl Store {
     /// Claims up to `n` due rows of a target until `now + lease_us`; the lease must be longer than a delivery can take. Of an event
     /// target only the first undelivered row of each subject is claimed: a held one blocks its subject and nothing else. While another
-    /// node has rows of the target in flight nothing is claimed: nodes do not know each other's patients in flight.
+    /// node has rows of the target in flight nothing is claimed: nodes do not know each other's patients in flight. Nor is anything of
+    /// a paused target.
     ///
     /// # Errors
     /// As the database says.
@@ -164,7 +180,9 @@ impl Store {
                     .execute(&txn.tx)
                     .await?;
             }
-            if other_node_delivers(&txn, target, now, token).await? {
+            if is_paused(&txn, target).await?
+                || other_node_delivers(&txn, target, now, token).await?
+            {
                 return Ok(vec![]);
             }
             claim(&txn, target, n, lease_us, now, token).await
@@ -181,7 +199,8 @@ impl Store {
         }
     }
 
-    /// When the next row of a target is due or its lease ends: until then its worker may sleep. `None` = nothing is queued.
+    /// When the next row of a target is due or its lease ends: until then its worker may sleep. `None` = nothing is queued, or the
+    /// target is paused.
     ///
     /// # Errors
     /// As the database says.
@@ -189,7 +208,8 @@ impl Store {
         let row = Sql::new(
             &self.read,
             "SELECT MIN(CASE WHEN leased_until IS NOT NULL AND leased_until > due THEN leased_until ELSE due END) \
-             FROM outbox WHERE state = 'queued' AND target = ",
+             FROM outbox WHERE state = 'queued' AND NOT EXISTS (SELECT 1 FROM target_pause p WHERE p.target = outbox.target) \
+             AND target = ",
         )
         .bind(text(target))
         .one(&self.read)
@@ -339,44 +359,31 @@ impl Store {
         Ok(counts)
     }
 
-    /// Queues held, discarded and waiting rows again, due now. The number of rows.
+    /// How many rows of each target are in one of `states`, and since when the oldest of them is.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn retry_outbox(
-        &self,
-        filter: &OutboxFilter,
-        now: Instant,
-    ) -> Result<u64, StoreError> {
-        let sql = Sql::new(
-            &self.write,
-            "UPDATE outbox SET state = 'queued', attempts = 0, reason = NULL, detail = NULL, due = ",
+    pub async fn outbox_depths(&self, states: &[&str]) -> Result<Vec<Depth>, StoreError> {
+        let states: Vec<String> = states.iter().map(|s| (*s).to_owned()).collect();
+        let rows = Sql::new(
+            &self.read,
+            "SELECT target, state, COUNT(*), MIN(since) FROM outbox WHERE state IN ",
         )
-        .bind(now.0);
-        filter
-            .apply(sql)
-            .push(" AND state <> 'delivered'")
-            .execute(&self.write)
-            .await
-    }
-
-    /// Gives rows up: they are not delivered, and no longer block their subject. A row in flight is left alone. The number of rows.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn discard_outbox(
-        &self,
-        filter: &OutboxFilter,
-        now: Instant,
-    ) -> Result<u64, StoreError> {
-        let sql = Sql::new(&self.write, "UPDATE outbox SET state = 'discarded'");
-        filter
-            .apply(sql)
-            .push(" AND state IN ('queued', 'held') AND (leased_until IS NULL OR leased_until <= ")
-            .bind(now.0)
-            .push(")")
-            .execute(&self.write)
-            .await
+        .list(&states)
+        .push(" GROUP BY target, state ORDER BY target, state")
+        .all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let mut c = Columns::of(row);
+                Ok(Depth {
+                    target: c.next()?,
+                    state: c.next()?,
+                    entries: c.next()?,
+                    oldest: Instant(c.next()?),
+                })
+            })
+            .collect()
     }
 
     /// The attempts at a row, oldest first: (time, duration in ms, outcome, status).
@@ -402,6 +409,15 @@ impl Store {
             })
             .collect()
     }
+}
+
+/// True if an operator paused the target.
+async fn is_paused(txn: &Txn, target: &str) -> Result<bool, StoreError> {
+    let row = Sql::new(&txn.tx, "SELECT at FROM target_pause WHERE target = ")
+        .bind(text(target))
+        .one(&txn.tx)
+        .await?;
+    Ok(row.is_some())
 }
 
 /// True if a node other than the token's has rows of the target in flight.
@@ -501,14 +517,21 @@ async fn settle(
         Settlement::Delivered => {
             let sql = more(sql, "delivered")
                 .push(", attempts = 0, reason = NULL, detail = NULL, done = ")
-                .bind(claim.wanted);
+                .bind(claim.wanted)
+                .push(", since = ")
+                .bind(attempt.at.0);
             (sql, "delivered")
         }
         Settlement::Retry(due, reason, detail) => {
             let sql = said(sql, reason, detail).push(", due = ").bind(due.0);
             (sql, "temporary")
         }
-        Settlement::Held(reason, detail) => (said(more(sql, "held"), reason, detail), "permanent"),
+        Settlement::Held(reason, detail) => {
+            let sql = said(more(sql, "held"), reason, detail)
+                .push(", since = ")
+                .bind(attempt.at.0);
+            (sql, "permanent")
+        }
     };
     let settled = sql
         .push(" WHERE id = ")
@@ -557,7 +580,7 @@ async fn record<C: ConnectionTrait>(
 }
 
 /// What [`outbox_row`] reads.
-pub(super) const COLUMNS: &str = "SELECT id, target, subject, seq, wanted, done, state, due, attempts, reason, detail FROM outbox";
+pub(super) const COLUMNS: &str = "SELECT id, target, subject, seq, wanted, done, state, due, attempts, reason, detail, since FROM outbox";
 
 /// A row of [`COLUMNS`].
 pub(super) fn outbox_row(row: &QueryResult) -> Result<OutboxRow, StoreError> {
@@ -574,5 +597,6 @@ pub(super) fn outbox_row(row: &QueryResult) -> Result<OutboxRow, StoreError> {
         attempts: c.next()?,
         reason: c.next()?,
         detail: c.next()?,
+        since: Instant(c.next()?),
     })
 }

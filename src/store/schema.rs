@@ -210,6 +210,7 @@ pub(super) const TABLES: &[Table] = &[
             ("leased_until", Int),
             ("reason", Text),
             ("detail", Text),
+            ("since", Int),
         ],
     ),
     table(
@@ -279,5 +280,10 @@ pub(super) const TABLES: &[Table] = &[
         "audit_patient",
         "patient_id, audit_id",
         &[("patient_id", Int), ("audit_id", Int)],
+    ),
+    table(
+        "target_pause",
+        "target",
+        &[("target", Text), ("at", Int), ("journal_id", Int)],
     ),
 ];

@@ -323,6 +323,63 @@ async fn queue(store: &Store, id: i64, subject: &str, seq: i64, now: Instant) {
     txn.commit().await.unwrap();
 }
 
+/// An operator's act at a time.
+fn by_operator(at: i64, kind: &str) -> JournalEntry {
+    JournalEntry {
+        id: JournalId(at),
+        received: Instant(at),
+        port: "cli".to_owned(),
+        link: String::new(),
+        peer: "luc@pacs".to_owned(),
+        kind: kind.to_owned(),
+        control_id: String::new(),
+        hash: [0; 32],
+        charset: String::new(),
+        zone: String::new(),
+        mapping_rev: String::new(),
+    }
+}
+
+async fn steer(store: &Store, steer: Steer, filter: &OutboxFilter, at: i64) -> Vec<i64> {
+    let mut next = at * 10;
+    let mint = || {
+        next += 1;
+        next
+    };
+    let entry = by_operator(at, "outbox");
+    let changed = store
+        .steer_outbox(steer, filter, entry, "asked", mint)
+        .await;
+    changed.unwrap()
+}
+
+#[tokio::test]
+async fn g08_nothing_of_a_paused_target_is_claimed_until_it_is_resumed() {
+    for Fresh { store, .. } in &stores().await {
+        queue(store, 1, "exam/1", 0, Instant(10)).await;
+        let pause = by_operator(11, "target.pause");
+        assert!(store.pause_target("mes", &pause, "move").await.unwrap());
+        let again = by_operator(12, "target.pause");
+        assert!(!store.pause_target("mes", &again, "twice").await.unwrap());
+        assert_eq!(
+            store.pauses().await.unwrap(),
+            [Pause {
+                target: "mes".to_owned(),
+                at: Instant(11),
+                who: "luc@pacs".to_owned(),
+                because: "move".to_owned(),
+            }]
+        );
+        let claims = store.claim("mes", 9, 100, Instant(20), 5).await.unwrap();
+        assert_eq!(claims, []);
+        assert_eq!(store.next_due("mes").await.unwrap(), None);
+        let resume = by_operator(13, "target.resume");
+        assert!(store.resume_target("mes", &resume, "").await.unwrap());
+        let claims = store.claim("mes", 9, 100, Instant(20), 5).await.unwrap();
+        assert_eq!(claims.len(), 1);
+    }
+}
+
 fn attempt(id: i64) -> Attempt<'static> {
     Attempt {
         id,
@@ -426,13 +483,9 @@ async fn a_lost_lease_settles_nothing() {
         assert_eq!(state(store).await, [(1, 0, "held".to_owned())]);
         assert_eq!(store.attempts(1).await.unwrap().len(), 2);
         // An operator's retry, then a temporary failure.
-        assert_eq!(
-            store
-                .retry_outbox(&OutboxFilter::default(), Instant(200))
-                .await
-                .unwrap(),
-            1
-        );
+        let all = OutboxFilter::default();
+        assert!(steer(store, Steer::Resend, &all, 199).await.is_empty());
+        assert_eq!(steer(store, Steer::Retry, &all, 200).await, [1]);
         let claim = store.claim("mes", 9, 100, Instant(200), 7).await.unwrap();
         let due = Instant(900);
         assert!(
@@ -442,14 +495,18 @@ async fn a_lost_lease_settles_nothing() {
                 .unwrap()
         );
         assert_eq!(store.next_due("mes").await.unwrap(), Some(due));
-        assert_eq!(
-            store
-                .discard_outbox(&OutboxFilter::default(), Instant(300))
-                .await
-                .unwrap(),
-            1
-        );
+        assert_eq!(steer(store, Steer::Skip, &all, 300).await, [1]);
         assert_eq!(state(store).await, [(1, 0, "discarded".to_owned())]);
+        let attempts = store.attempts(1).await.unwrap();
+        let told: Vec<(&str, &str)> = attempts
+            .iter()
+            .map(|(_, _, outcome, status)| (outcome.as_str(), status.as_str()))
+            .filter(|(_, status)| status.starts_with("luc@pacs"))
+            .collect();
+        assert_eq!(
+            told,
+            [("retry", "luc@pacs: asked"), ("discard", "luc@pacs: asked")]
+        );
     }
 }
 
@@ -501,7 +558,7 @@ async fn events_of_a_subject_leave_in_order_and_a_held_one_blocks_its_subject_on
             id: Some(1),
             ..OutboxFilter::default()
         };
-        store.discard_outbox(&first, Instant(10)).await.unwrap();
+        assert_eq!(steer(store, Steer::Skip, &first, 10).await, [1]);
         let next = store.claim("mes", 9, 100, Instant(10), 7).await.unwrap();
         assert_eq!(next.iter().map(|c| c.seq).collect::<Vec<_>>(), [8]);
     }

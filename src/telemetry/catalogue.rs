@@ -108,6 +108,12 @@ pub const METRICS: &[Metric] = &[
     // Publication.
     metric("relais_publish_attempts_total", Counter, Count, &["target", "outcome"],
         "Deliveries by target and outcome: `delivered`, `retry` or `held`.").rare(),
+    metric("relais_outbox_entries", Gauge, Count, &["target", "state"],
+        "Publications that are `queued`, `held` or `discarded`; counted every ten seconds.").rare(),
+    metric("relais_outbox_oldest_age_seconds", Gauge, Seconds, &["target", "state"],
+        "For how long the oldest publication in that state has been in it; 0 = there is none.").rare(),
+    metric("relais_target_paused", Gauge, Count, &["target"],
+        "1 while an operator has paused the target.").rare(),
 ];
 
 /// Says to the installed recorder what each metric is. Counters without labels start at 0, so that their first increase is seen.

@@ -77,6 +77,13 @@ impl Decided<'_> {
                 row.detail = Some(refusal.to_string());
             }
         }
+        if let Some(replay) = &self.unit.replay {
+            row.cause = Some(replay.of);
+            row.body = None;
+            let because = Some(replay.because.clone()).filter(|text| !text.is_empty());
+            let told: Vec<String> = because.into_iter().chain(row.detail.take()).collect();
+            row.detail = (!told.is_empty()).then(|| told.join("; "));
+        }
         row
     }
 }

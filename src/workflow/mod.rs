@@ -46,6 +46,17 @@ pub struct Unit {
     pub warnings: Vec<String>,
     /// True if the same content under the same link and control id is to be answered, not applied again (A6).
     pub detect_resend: bool,
+    /// Set if an operator has it done again: the bytes are those of an earlier message.
+    pub replay: Option<Replay>,
+}
+
+/// A message that is executed again, by an operator's wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    /// The journal row that keeps the bytes; it is never edited.
+    pub of: JournalId,
+    /// Why, in the operator's words; may be empty.
+    pub because: String,
 }
 
 /// What became of a unit. Nothing but `Away` is returned before its commit.

@@ -101,6 +101,7 @@ fn unit(n: i64, command: Command) -> Unit {
         ack: Some(format!("MSA|AA|M{n}").into_bytes()),
         warnings: vec![],
         detect_resend: true,
+        replay: None,
     }
 }
 

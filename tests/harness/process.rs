@@ -67,6 +67,22 @@ impl Process {
         })
     }
 
+    /// Runs another command of the product on the same configuration, to its end: exit code and what it printed.
+    pub fn command(&self, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_relais"))
+            .args(["--log", "warn"])
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.config)
+            .env("USER", "luc")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let told = text(&output.stdout) + &text(&output.stderr);
+        (output.status.code().unwrap_or(-1), told)
+    }
+
     /// Everything that it printed so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(log_of(&self.config)).unwrap()

@@ -54,6 +54,18 @@ impl TestApp {
         body
     }
 
+    /// Runs `relais` with the configuration of the running engine, beside it; what it printed. It must succeed.
+    pub fn cli(&self, arguments: &[&str]) -> String {
+        let (code, told) = self.try_cli(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {told}");
+        told
+    }
+
+    /// As [`TestApp::cli`]: exit code and what it printed.
+    pub fn try_cli(&self, arguments: &[&str]) -> (i32, String) {
+        self.relais.lock().unwrap().command(arguments)
+    }
+
     /// Waits until nothing is left to publish.
     pub fn drained(&self) {
         let store = self.store();

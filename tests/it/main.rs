@@ -10,6 +10,7 @@
 mod harness;
 
 mod app;
+mod corrections;
 mod exams;
 mod intake;
 mod publish;
@@ -34,7 +35,13 @@ use std::{
 pub type Test = (&'static str, fn(&TestApp));
 
 /// Every test of the binary; a new file adds its list here.
-const TESTS: &[&[Test]] = &[intake::TESTS, worklist::TESTS, exams::TESTS, publish::TESTS];
+const TESTS: &[&[Test]] = &[
+    intake::TESTS,
+    worklist::TESTS,
+    exams::TESTS,
+    publish::TESTS,
+    corrections::TESTS,
+];
 
 /// Tests at the same time: each has a process and a database of its own.
 const WORKERS: usize = 3;

@@ -31,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 const CONCURRENCY: usize = 4;
 /// Added to the target's timeout: a lease outlives any delivery.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
-/// Longest sleep: rows that another node queued are seen by then.
-const POLL: Duration = Duration::from_secs(10);
+/// Longest sleep: rows that another node or a command queued are seen by then.
+const POLL: Duration = Duration::from_secs(2);
 /// Shortest sleep when rows are due that cannot be claimed, and the pause after an error of the store.
 const PAUSE: Duration = Duration::from_millis(500);
 
