@@ -17,6 +17,7 @@ test: ## everything that CI runs: check, then all tests on SQLite and PostgreSQL
 
 soak: ## the large form of the fault, flood and order-of-arrival tests (hours; see tests/README.md)
 	SOAK=1 scripts/test-postgres.sh run cargo test --test fault
+	SOAK=1 cargo test --test dicom_scp --test interop
 
 check: ## format, lints and architecture; under a minute when warm
 	cargo fmt --all --check

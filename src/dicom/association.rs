@@ -82,10 +82,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let Some((kind, _)) = self.front()? {
                 return Ok(kind);
             }
-            self.inbox.reserve(4096);
-            if self.stream.read_buf(&mut self.inbox).await? == 0 {
-                return Err(Broken::Closed);
-            }
+            self.more().await?;
+        }
+    }
+
+    /// Waits for the first bytes of a PDU.
+    pub async fn any(&mut self) -> Result<(), Broken> {
+        if self.inbox.is_empty() {
+            self.more().await?;
+        }
+        Ok(())
+    }
+
+    async fn more(&mut self) -> Result<(), Broken> {
+        self.inbox.reserve(4096);
+        match self.stream.read_buf(&mut self.inbox).await? {
+            0 => Err(Broken::Closed),
+            _ => Ok(()),
         }
     }
 

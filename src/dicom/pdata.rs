@@ -130,6 +130,11 @@ impl Reassembler {
         self.context.is_none()
     }
 
+    /// Bytes of the data set that is being received.
+    pub fn held(&self) -> usize {
+        self.data.len()
+    }
+
     /// Takes a fragment; gives the message that it completes.
     pub fn push(&mut self, pdv: Pdv<'_>) -> Result<Option<Message>, PdataError> {
         if *self.context.get_or_insert(pdv.context) != pdv.context {

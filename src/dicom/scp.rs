@@ -1,9 +1,11 @@
 //! The DICOM server: accepts associations, dispatches C-ECHO, C-FIND on Modality Worklist and N-CREATE / N-SET on MPPS to the
 //! [`Services`] it is given.
 //!
-//! Rules upheld: a limit on associations is told to the peer (2/3/2) and nobody queues; a response is one write; malformed PDUs are
-//! answered with A-ABORT; a success status leaves only after the service has returned; a running operation is finished on shutdown.
+//! Rules upheld: over the limit an association waits a short while for its turn, then it is told 2/3/2; peers that say nothing, or
+//! stop in the middle of something, take no room from those that speak; a response is one write; malformed PDUs are answered with
+//! A-ABORT; a success status leaves only after the service has returned; a running operation is finished on shutdown.
 
+mod door;
 mod services;
 mod session;
 
@@ -15,6 +17,7 @@ use super::association::{
 use dicom_ul::pdu::{
     AbortRQServiceProviderReason, AssociationRJ, AssociationRJServiceUserReason, AssociationRQ, Pdu,
 };
+use door::{Door, Place};
 use session::Session;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,16 +36,24 @@ pub struct ScpSettings {
     pub ae_title: String,
     /// Reject other called AE titles (1/1/7); else any is taken.
     pub strict_called: bool,
-    /// Associations at a time; more are rejected with 2/3/2.
+    /// Associations at a time; one more waits for `turn`, then it is rejected with 2/3/2.
     pub max_associations: usize,
+    /// How long an A-ASSOCIATE-RQ waits for another association to end.
+    pub turn: Duration,
     /// Time for the A-ASSOCIATE-RQ to come, for a write to be taken, and for a peer to close after the end.
     pub artim: Duration,
     /// Time without a PDU after which an association is aborted.
     pub idle: Duration,
+    /// Time without a PDU after which an association may be aborted when another one waits for its turn.
+    pub rest: Duration,
+    /// Time in which a request that was begun must be there whole.
+    pub request: Duration,
     /// Maximum PDU length that we announce.
     pub max_pdu: u32,
     /// Longest data set of a request, bytes.
     pub max_data_set: usize,
+    /// Bytes of long data sets of all associations together.
+    pub max_held: usize,
     /// Time that running operations get when the server stops.
     pub drain: Duration,
 }
@@ -53,24 +64,35 @@ impl Default for ScpSettings {
             ae_title: "RELAIS".to_owned(),
             strict_called: false,
             max_associations: 100,
+            turn: Duration::from_secs(3),
             artim: Duration::from_secs(30),
             idle: Duration::from_secs(120),
+            rest: Duration::from_secs(10),
+            request: Duration::from_secs(60),
             max_pdu: 16_384,
             max_data_set: 16 << 20,
+            max_held: 64 << 20,
             drain: Duration::from_secs(10),
         }
     }
 }
 
-/// Connections over the limit that are told so at a time; further ones are closed at once.
-const MAX_REFUSALS: usize = 64;
+/// Connections beyond the associations: those that have not yet said who they are, wait for their turn, or are being told to go.
+const BESIDE: usize = 256;
 /// How long we wait for a peer to close after our last PDU.
 const LINGER: Duration = Duration::from_secs(2);
+/// Unit in which memory for long data sets is counted, bytes; a data set shorter than this is free.
+const UNIT: usize = 64 * 1024;
 
 struct Shared {
     settings: ScpSettings,
     services: Arc<dyn Services>,
     stop: CancellationToken,
+    door: Arc<Door>,
+    /// One for each association.
+    turns: Arc<Semaphore>,
+    /// [`UNIT`]s of long data sets.
+    memory: Arc<Semaphore>,
 }
 
 /// Serves until `stop`, then lets running operations finish for the drain time. Errors of a connection end that connection only.
@@ -81,9 +103,10 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let drain = settings.drain;
-    let permits = Arc::new(Semaphore::new(settings.max_associations));
-    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let shared = Arc::new(Shared {
+        door: Door::new(settings.max_associations.saturating_add(BESIDE)),
+        turns: Arc::new(Semaphore::new(settings.max_associations)),
+        memory: Arc::new(Semaphore::new(settings.max_held / UNIT)),
         settings,
         services,
         stop: stop.clone(),
@@ -101,14 +124,11 @@ pub async fn serve(
                         tracing::debug!(%addr, %error, "connection lost before it began");
                         continue;
                     }
-                    let (permit, full) = match Arc::clone(&permits).try_acquire_owned() {
-                        Ok(permit) => (Ok(permit), false),
-                        Err(_) => (Arc::clone(&refusals).try_acquire_owned(), true),
-                    };
-                    if let Ok(permit) = permit {
-                        tasks.spawn(connection(stream, addr, Arc::clone(&shared), permit, full));
-                    } else {
-                        count_end("dropped");
+                    match shared.door.enter() {
+                        Some(place) => {
+                            tasks.spawn(connection(stream, addr, Arc::clone(&shared), place));
+                        }
+                        None => count_end("dropped"),
                     }
                 }
                 Err(error) => {
@@ -163,21 +183,20 @@ fn count_end(end: &'static str) {
 }
 
 /// One connection from its first byte to its last.
-async fn connection<S>(
-    stream: S,
-    addr: SocketAddr,
-    shared: Arc<Shared>,
-    _permit: OwnedSemaphorePermit,
-    full: bool,
-) where
+async fn connection<S>(stream: S, addr: SocketAddr, shared: Arc<Shared>, place: Place)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut conn = Connection::new(stream);
     let artim = shared.settings.artim;
     let first = tokio::select! {
         () = shared.stop.cancelled() => return,
+        () = place.turned_out() => return count_end("no_request"),
         first = timeout(artim, conn.next()) => first,
     };
+    if !place.spoke() {
+        return count_end("no_request");
+    }
     let last = match first {
         // ARTIM expired: nothing to say to a peer that never spoke.
         Err(_) => return count_end("no_request"),
@@ -192,13 +211,10 @@ async fn connection<S>(
             let request = association::request(&conn);
             conn.done();
             match request {
-                Some(rq) => {
-                    let end = associate(&mut conn, &rq, addr, &shared, full).await;
-                    match end {
-                        Some(pdu) => pdu,
-                        None => return,
-                    }
-                }
+                Some(rq) => match associate(&mut conn, &rq, addr, &shared, &place).await {
+                    Some(pdu) => pdu,
+                    None => return,
+                },
                 None if kind == association::pdu_type::ASSOCIATE_RQ => {
                     abort(AbortRQServiceProviderReason::InvalidPduParameter)
                 }
@@ -224,7 +240,7 @@ async fn associate<S>(
     rq: &AssociationRQ,
     addr: SocketAddr,
     shared: &Shared,
-    full: bool,
+    place: &Place,
 ) -> Option<Pdu>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -234,8 +250,12 @@ where
         called_ae: title(&rq.called_ae_title),
         addr,
     };
-    let accepted = match admit(rq, &peer, shared, full) {
-        Ok(accepted) => accepted,
+    let admitted = match admit(rq, &peer, shared) {
+        Ok(accepted) => turn(shared).await.map(|turn| (accepted, turn)),
+        Err(rj) => Err(rj),
+    };
+    let (accepted, _turn) = match admitted {
+        Ok(admitted) => admitted,
         Err(rj) => {
             count_end("rejected");
             tracing::info!(calling = peer.calling_ae, called = peer.called_ae, %addr, reason = %rj.source, "DICOM association rejected");
@@ -252,20 +272,45 @@ where
     }
     let _open = Open::new();
     tracing::debug!(calling = peer.calling_ae, %addr, "DICOM association accepted");
-    let end = Session::new(conn, peer, accepted, shared).run().await;
+    let end = Session::new(conn, peer, accepted, shared, place)
+        .run()
+        .await;
     count_end(end.name());
     end.last_pdu()
+}
+
+/// Waits for a free association, first come first served; one that is at rest is ended for it.
+async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit, AssociationRJ> {
+    let turns = Arc::clone(&shared.turns);
+    if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
+        return Ok(turn);
+    }
+    // An association may come to rest while we wait.
+    let again = (shared.settings.turn / 8).max(Duration::from_millis(10));
+    let waited = async {
+        let mut turn = std::pin::pin!(turns.acquire_owned());
+        loop {
+            shared.door.make_room();
+            match timeout(again, &mut turn).await {
+                Ok(turn) => return turn.map_err(drop),
+                Err(_) => continue,
+            }
+        }
+    };
+    tokio::select! {
+        () = shared.stop.cancelled() => Err(over_limit()),
+        turn = timeout(shared.settings.turn, waited) => match turn {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(over_limit()),
+        },
+    }
 }
 
 fn admit(
     rq: &AssociationRQ,
     peer: &Peer,
     shared: &Shared,
-    full: bool,
 ) -> Result<association::Accepted, AssociationRJ> {
-    if full {
-        return Err(over_limit());
-    }
     let settings = &shared.settings;
     if settings.strict_called && peer.called_ae != settings.ae_title {
         return Err(refused(
@@ -297,8 +342,12 @@ enum End {
     Aborted,
     /// The connection broke.
     Lost,
-    /// Nothing came for the idle time, or a write was not taken.
+    /// Nothing came for the idle time, or for the rest time while others waited.
     Idle,
+    /// A request was begun and not finished in time.
+    Unfinished,
+    /// Long data sets of all associations together take more than we hold.
+    Memory,
     /// We are stopping.
     Stopped,
     /// The peer broke the protocol.
@@ -312,6 +361,8 @@ impl End {
             Self::Aborted => "aborted_by_peer",
             Self::Lost => "lost",
             Self::Idle => "idle",
+            Self::Unfinished => "unfinished",
+            Self::Memory => "memory",
             Self::Stopped => "stopped",
             Self::Violation(_) => "violation",
         }
@@ -322,7 +373,9 @@ impl End {
         match self {
             Self::Released => Some(Pdu::ReleaseRP),
             Self::Aborted | Self::Lost => None,
-            Self::Idle | Self::Stopped => Some(abort(ReasonNotSpecified)),
+            Self::Idle | Self::Unfinished | Self::Memory | Self::Stopped => {
+                Some(abort(ReasonNotSpecified))
+            }
             Self::Violation(reason) => Some(abort(reason)),
         }
     }

@@ -87,7 +87,7 @@ pub const METRICS: &[Metric] = &[
     metric("relais_dicom_associations", Gauge, Count, &[],
         "DICOM associations open now."),
     metric("relais_dicom_associations_total", Counter, Count, &["end"],
-        "DICOM associations that ended, by how."),
+        "DICOM associations that ended, by how: among them rejected, idle, unfinished (a request), memory, no_request (a silent connection)."),
     metric("relais_dimse_requests_total", Counter, Count, &["service", "status"],
         "DICOM requests by service and final status (hexadecimal)."),
     metric("relais_cfind_seconds", Histogram, Seconds, &[],

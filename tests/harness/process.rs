@@ -83,6 +83,14 @@ impl Process {
         (output.status.code().unwrap_or(-1), told)
     }
 
+    /// Memory that it holds, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+        let number = line.and_then(|l| l.split_whitespace().next());
+        number.and_then(|n| n.parse().ok()).expect("VmRSS in KiB")
+    }
+
     /// Everything that it printed so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(log_of(&self.config)).unwrap()

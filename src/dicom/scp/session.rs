@@ -2,7 +2,8 @@
 
 mod find;
 
-use super::{Body, DimseFailure, End, Peer, Shared};
+use super::door::Place;
+use super::{Body, DimseFailure, End, Peer, Shared, UNIT};
 use crate::dicom::association::{Accepted, Connection, Context, is_data, pdu_type};
 use crate::dicom::charset::Charset;
 use crate::dicom::dataset::DataSet;
@@ -13,8 +14,10 @@ use crate::dicom::pdata::{Message, Reassembler, fragment, pdvs};
 use crate::dicom::read::{Limits, ReadError, read};
 use dicom_ul::pdu::AbortRQServiceProviderReason as Reason;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Requests that may wait while one runs; asynchronous operation is not negotiated, so one is already more than allowed.
 const MAX_WAITING: usize = 4;
@@ -25,8 +28,13 @@ pub(super) struct Session<'a, S> {
     contexts: BTreeMap<u8, Context>,
     peer_max_pdu: u32,
     shared: &'a Shared,
+    place: &'a Place,
     fallback: Option<Charset>,
     reassembler: Reassembler,
+    /// When the request that is being received was begun.
+    begun: Option<Instant>,
+    /// Held for a long data set until its request is answered.
+    memory: Option<OwnedSemaphorePermit>,
     waiting: VecDeque<Message>,
 }
 
@@ -36,6 +44,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
         peer: Peer,
         accepted: Accepted,
         shared: &'a Shared,
+        place: &'a Place,
     ) -> Self {
         Self {
             fallback: shared.services.fallback_charset(&peer),
@@ -44,7 +53,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
             contexts: accepted.contexts,
             peer_max_pdu: accepted.peer_max_pdu,
             shared,
+            place,
             reassembler: Reassembler::new(shared.settings.max_data_set),
+            begun: None,
+            memory: None,
             waiting: VecDeque::new(),
         }
     }
@@ -75,14 +87,39 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
             if let Some(message) = self.waiting.pop_front() {
                 return Ok(message);
             }
-            let idle = self.reassembler.is_idle();
-            let kind = tokio::select! {
-                biased;
-                () = self.shared.stop.cancelled(), if idle => return Err(End::Stopped),
-                kind = timeout(self.shared.settings.idle, self.conn.next()) => kind.map_err(|_| End::Idle)??,
-            };
+            if self.reassembler.is_idle() {
+                self.memory = None;
+            }
+            let kind = self.pdu().await?;
             self.take(kind)?;
         }
+    }
+
+    /// Waits for the next PDU: at rest for the idle time, within a request until it should be whole.
+    async fn pdu(&mut self) -> Result<u8, End> {
+        let settings = &self.shared.settings;
+        if self.begun.is_none() {
+            let short = settings.rest.min(settings.idle);
+            tokio::select! {
+                biased;
+                () = self.shared.stop.cancelled() => return Err(End::Stopped),
+                any = timeout(short, self.conn.any()) => match any {
+                    Ok(any) => any?,
+                    Err(_) => {
+                        let rest = self.place.rest();
+                        let idle = settings.idle.saturating_sub(short);
+                        tokio::select! {
+                            () = self.shared.stop.cancelled() => return Err(End::Stopped),
+                            () = rest.disturbed() => return Err(End::Idle),
+                            any = timeout(idle, self.conn.any()) => any.map_err(|_| End::Idle)??,
+                        }
+                    }
+                },
+            }
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let kind = timeout_at(begun + settings.request, self.conn.next()).await;
+        Ok(kind.map_err(|_| End::Unfinished)??)
     }
 
     /// Takes the PDU at the front of the connection.
@@ -94,7 +131,33 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
             _ => Err(End::Violation(Reason::UnexpectedPdu)),
         };
         self.conn.done();
+        if self.reassembler.is_idle() {
+            self.begun = None;
+        }
         taken
+    }
+
+    /// Reserves memory for what a long data set takes beyond its first bytes.
+    fn reserve(&mut self) -> Result<(), End> {
+        let wanted = self.reassembler.held() / UNIT;
+        let have = self.memory.as_ref().map_or(0, |m| m.num_permits());
+        let Some(more) = wanted.checked_sub(have).filter(|more| *more > 0) else {
+            return Ok(());
+        };
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let Ok(permit) = Arc::clone(&self.shared.memory).try_acquire_many_owned(more) else {
+            tracing::warn!(
+                calling = self.peer.calling_ae,
+                held = self.reassembler.held(),
+                "DICOM association aborted: long data sets of all associations take too much memory"
+            );
+            return Err(End::Memory);
+        };
+        match &mut self.memory {
+            Some(memory) => memory.merge(permit),
+            None => self.memory = Some(permit),
+        }
+        Ok(())
     }
 
     fn take_data(&mut self) -> Result<(), End> {
@@ -112,7 +175,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
                 }
             }
         }
-        Ok(())
+        self.reserve()
     }
 
     async fn dispatch(&mut self, message: Message) -> Result<(), End> {
@@ -160,12 +223,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
         }
     }
 
-    async fn create(&mut self, message: Message, context: Context) -> Result<(), End> {
+    async fn create(&mut self, mut message: Message, context: Context) -> Result<(), End> {
         let uid = message.command.affected_instance.clone();
         if uid.as_deref().is_some_and(|uid| !is_uid(uid)) {
             return self.refuse(&message, bad_uid()).await;
         }
-        let body = match self.body(&message, context) {
+        let body = match self.body(&mut message, context) {
             Ok(body) => body,
             Err(why) => return self.refuse(&message, why).await,
         };
@@ -180,12 +243,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
         }
     }
 
-    async fn set(&mut self, message: Message, context: Context) -> Result<(), End> {
+    async fn set(&mut self, mut message: Message, context: Context) -> Result<(), End> {
         let uid = match message.command.instance() {
             Some(uid) if is_uid(uid) => uid.to_owned(),
             _ => return self.refuse(&message, bad_uid()).await,
         };
-        let body = match self.body(&message, context) {
+        let body = match self.body(&mut message, context) {
             Ok(body) => body,
             Err(why) => return self.refuse(&message, why).await,
         };
@@ -199,9 +262,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
         }
     }
 
-    fn read(&self, message: &Message, context: Context) -> Result<DataSet, ReadError> {
+    fn read(&self, message: &Message, context: Context, most: usize) -> Result<DataSet, ReadError> {
         let limits = Limits {
-            bytes: self.shared.settings.max_data_set,
+            bytes: most,
             ..Limits::default()
         };
         let data = read(&message.data, context.syntax, limits, self.fallback)?;
@@ -216,12 +279,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
         Ok(data)
     }
 
-    fn body(&self, message: &Message, context: Context) -> Result<Body, DimseFailure> {
+    /// The data set of a message, which loses its bytes: they can be many.
+    fn body(&self, message: &mut Message, context: Context) -> Result<Body, DimseFailure> {
         let data = self
-            .read(message, context)
+            .read(message, context, self.shared.settings.max_data_set)
             .map_err(|e| unreadable(status::PROCESSING_FAILURE, "data set", &e))?;
         Ok(Body {
-            bytes: message.data.clone(),
+            bytes: std::mem::take(&mut message.data),
             syntax: context.syntax,
             data,
         })

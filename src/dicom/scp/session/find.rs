@@ -12,12 +12,14 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// Longest identifier of a query, bytes.
+const MAX_IDENTIFIER: usize = 1 << 20;
 /// Responses are gathered up to this many bytes before they are written.
 const WRITE_AT: usize = 32 * 1024;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, S> {
     pub(super) async fn find(&mut self, message: Message, context: Context) -> Result<(), End> {
-        let query = match self.read(&message, context) {
+        let query = match self.read(&message, context, MAX_IDENTIFIER) {
             Ok(query) => query,
             Err(error) => {
                 let why = unreadable(status::UNABLE_TO_PROCESS_KEY, "identifier", &error);

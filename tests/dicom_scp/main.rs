@@ -1,4 +1,14 @@
-//! The DICOM server over real sockets, with a service of a few lines: what a scanner sees.
+//! The DICOM server over real sockets, with a service of a few lines: what a scanner sees. `raw` speaks PDUs byte by byte, `pdus` and
+//! `flood` are the peers that nobody invited.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod flood;
+mod pdus;
+mod raw;
 
 use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, UserVariableItem, write_pdu};
 use relais::dicom::charset::Charset;
@@ -256,7 +266,7 @@ async fn warning_limit_and_failure_have_their_statuses() {
 }
 
 #[tokio::test]
-async fn a_cancel_stops_the_answer_and_the_search() {
+async fn d04_a_cancel_stops_the_answer_and_the_search() {
     let server = server(|_| {}).await;
     let mut a = scanner(&server, "CT1").await;
     let found = a.find_until(&query("100000"), 5).await.expect("find");
@@ -319,10 +329,11 @@ async fn unknown_operations_and_classes_are_refused_and_the_association_lives() 
 }
 
 #[tokio::test]
-async fn rejections_say_why() {
+async fn d07_rejections_say_why() {
     let server = server(|s| {
         s.strict_called = true;
         s.max_associations = 1;
+        s.turn = Duration::from_millis(50);
     })
     .await;
     let reason = async |calling: &str, called: &str| {
@@ -394,8 +405,11 @@ async fn malformed_pdus_are_answered_with_an_abort() {
 }
 
 #[tokio::test]
-async fn idle_associations_are_closed_and_a_stop_ends_the_rest() {
-    let idle = server(|s| s.idle = Duration::from_millis(50)).await;
+async fn d04_idle_associations_are_closed_and_a_stop_ends_the_rest() {
+    let idle = server(|s| {
+        s.idle = Duration::from_millis(50);
+    })
+    .await;
     let back = answer_to(&idle, &associate_rq()).await;
     assert_eq!(back.first(), Some(&2), "an A-ASSOCIATE-AC");
     assert!(
