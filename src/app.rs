@@ -240,10 +240,13 @@ async fn readiness(store: &Store, workflow: &Workflow) -> Result<(), String> {
     if !workflow.is_alive() {
         return Err("the writer has ended: restart the engine".to_owned());
     }
+    if let Some(why) = store.away().borrow().as_deref() {
+        return Err(format!("no message can be stored: {why}"));
+    }
     store
         .ping()
         .await
-        .map_err(|e| format!("the database is not available: {e}"))
+        .map_err(|e| format!("the database cannot be read: {e}"))
 }
 
 /// What publications say of the site, and by which addresses FHIR knows coding systems and authorities.

@@ -12,6 +12,7 @@ use crate::config::{Config, Link};
 use crate::domain::ids::JournalId;
 use crate::domain::reason::{Hl7Place, Place, Reason, Refusal};
 use crate::domain::time::{AsOf, Instant, When};
+use crate::fault::{self, Point};
 use crate::hl7::ack::{AckCode, AckTo, ack, code_of};
 use crate::hl7::batch;
 use crate::hl7::listener::{Frame, Handler, Reply};
@@ -92,6 +93,7 @@ impl Intake {
         let journal = JournalId(self.minter.mint());
         let to = AckTo::peek(bytes);
         let unit = self.unit(&to, bytes, oversize, peer, received, journal);
+        fault::point(Point::AfterRead);
         let positive = unit.ack.clone();
         let kind = unit.journal.kind.clone();
         let link = unit.journal.link.clone();

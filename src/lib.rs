@@ -13,6 +13,7 @@ pub mod corrections;
 pub mod diagnostic;
 pub mod dicom;
 pub mod domain;
+pub mod fault;
 pub mod fhir;
 pub mod hl7;
 pub mod intake;

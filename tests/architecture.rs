@@ -20,6 +20,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
         ],
     ),
     ("diagnostic", 0, &["tokio", "sea_orm", "actix_web"]),
+    ("fault", 0, &["tokio", "sea_orm", "actix_web"]),
     ("toml_file", 1, &["tokio", "sea_orm", "actix_web"]),
     (
         "hl7",

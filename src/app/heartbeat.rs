@@ -7,10 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(10);
+/// How often while the store cannot be written.
+const PROBE: Duration = Duration::from_secs(1);
 /// States of an entry that somebody may have to look at.
 const STATES: [&str; 3] = ["queued", "held", "discarded"];
 
-/// Beats until it is stopped.
+/// Beats until it is stopped. After a failed write it is also what finds out, without a hand, that the store is back.
 pub async fn run(
     store: Store,
     clock: Clock,
@@ -18,20 +20,21 @@ pub async fn run(
     targets: Vec<String>,
     stop: CancellationToken,
 ) {
-    let mut beat = tokio::time::interval(EVERY);
+    let mut away = store.away();
     loop {
+        away.mark_unchanged();
+        // Samples of histograms are folded here, so that they do not pile up where nobody scrapes.
+        crate::telemetry::metrics().run_upkeep();
+        let beat = store.heartbeat(node, clock.now()).await;
+        if let Err(error) = queues(&store, &clock, &targets).await {
+            // The store raises its own alarm: a line at each probe would bury it.
+            tracing::debug!(%error, "the outbox cannot be counted");
+        }
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = beat.tick() => {
-                // Samples of histograms are folded here, so that they do not pile up where nobody scrapes.
-                crate::telemetry::metrics().run_upkeep();
-                if let Err(error) = store.heartbeat(node, clock.now()).await {
-                    tracing::warn!(%error, "the heartbeat of this node cannot be written");
-                }
-                if let Err(error) = queues(&store, &clock, &targets).await {
-                    tracing::warn!(%error, "the outbox cannot be counted");
-                }
-            }
+            () = tokio::time::sleep(if beat.is_ok() { EVERY } else { PROBE }) => {}
+            // A write has failed: is it so? Once it is known, the probe goes at its own pace, however many fail meanwhile.
+            _ = away.changed(), if beat.is_ok() => {}
         }
     }
 }

@@ -121,6 +121,7 @@ pub fn load_config(path: &Path) -> Result<Config, ExitCode> {
         .unwrap_or(Path::new("."));
     let environment: Vec<(String, String)> = std::env::vars()
         .filter(|(name, _)| name.starts_with("RELAIS_") && !name.starts_with("RELAIS_TEST_"))
+        .filter(|(name, _)| !(cfg!(feature = "fault") && name == crate::fault::VARIABLE))
         .collect();
     read::read(&path.display().to_string(), &text, dir, &environment).map_err(|problems| {
         for problem in &problems {

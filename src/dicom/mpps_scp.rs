@@ -13,6 +13,7 @@ use crate::dicom::scp::{Body, DimseFailure, Peer};
 use crate::domain::ids::JournalId;
 use crate::domain::reason::{Class, Place, Reason, Refusal};
 use crate::domain::time::{AsOf, Instant, Role};
+use crate::fault::{self, Point};
 use crate::mapping::MppsOp;
 use crate::mappings::Mappings;
 use crate::workflow::{JournalEntry, Outcome, Unit, Workflow};
@@ -59,6 +60,7 @@ impl MppsScp {
         let journal = JournalId(self.minter.mint());
         let sender = (peer.calling_ae.as_str(), peer.addr);
         let unit = self.unit(sender, op, uid, body, received, journal);
+        fault::point(Point::AfterRead);
         match self.workflow.execute(unit).await {
             Outcome::Applied { .. } | Outcome::Repeated { .. } => Ok(()),
             Outcome::Refused(refusal) => {

@@ -4,6 +4,7 @@
 //! memory stays bounded. What a message means is the [`Handler`]'s business. A panic in it ends one connection, not the process.
 
 use super::mllp::{self, FrameReader};
+use crate::fault::{self, Point};
 use metrics::{counter, gauge};
 use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
@@ -227,6 +228,7 @@ pub async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
             timeout(settings.write_timeout, written)
                 .await
                 .map_err(|_| Ended::WriteTimeout)??;
+            fault::point(Point::AfterAnswer);
         }
         let read = tokio::select! {
             biased;

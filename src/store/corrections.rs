@@ -100,13 +100,8 @@ impl Store {
         work: impl AsyncFnOnce(&Txn) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let txn = self.begin().await?;
-        match work(&txn).await {
-            Ok(done) => txn.commit().await.map(|()| done),
-            Err(error) => {
-                txn.rollback().await;
-                Err(error)
-            }
-        }
+        let done = work(&txn).await;
+        txn.end(done).await
     }
 
     /// Does to entries of the outbox what an operator wishes. The ids of those that changed; if there are none, nothing is recorded.

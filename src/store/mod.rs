@@ -8,6 +8,7 @@ mod corrections;
 mod documents;
 mod dump;
 mod error;
+mod health;
 mod journal;
 mod keys;
 mod node;
@@ -33,6 +34,7 @@ pub use read::*;
 pub use worklist::{Candidate, Cursor, Narrow};
 pub(crate) use {journal::hex, outbox::Queue};
 
+use health::Health;
 use relais_migrations::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
@@ -41,7 +43,9 @@ use sea_orm::{
 };
 use sql::{Columns, Sql};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long a statement waits for another process's lock before it fails.
 const BUSY: Duration = Duration::from_secs(5);
@@ -55,11 +59,13 @@ const STATEMENTS: usize = 400;
 pub struct Store {
     write: DatabaseConnection,
     read: DatabaseConnection,
+    health: Arc<Health>,
 }
 
 /// One transaction of the writer. Dropped without [`Txn::commit`] it is rolled back.
 pub struct Txn {
     tx: DatabaseTransaction,
+    health: Arc<Health>,
 }
 
 impl Store {
@@ -99,22 +105,38 @@ impl Store {
                 .statement_cache_capacity(STATEMENTS)
         };
         let of_writer = pragmas.clone();
+        let health = Arc::new(Health::default());
         let mut writer = options("sqlite://relais.db".to_owned());
+        let trusted = Arc::clone(&health);
         writer
             .max_connections(1)
-            .map_sqlx_sqlite_opts(move |o| of_writer(o).create_if_missing(true));
+            .map_sqlx_sqlite_opts(move |o| of_writer(o).create_if_missing(true))
+            .map_sqlx_sqlite_before_acquire(move |_, of| {
+                let trusted = trusted.trusts(of.age);
+                Box::pin(async move { Ok(trusted) })
+            });
         let write = Database::connect(writer).await?;
         let mut reader = options("sqlite://relais.db".to_owned());
         reader
             .max_connections(READERS)
             .map_sqlx_sqlite_opts(move |o| pragmas(o).pragma("query_only", "1"));
         let read = Database::connect(reader).await?;
-        Ok(Self { write, read })
+        Ok(Self {
+            write,
+            read,
+            health,
+        })
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
         let mut settings = options(url.to_owned());
+        let health = Arc::new(Health::default());
+        let trusted = Arc::clone(&health);
         settings
+            .map_sqlx_postgres_before_acquire(move |_, of| {
+                let trusted = trusted.trusts(of.age);
+                Box::pin(async move { Ok(trusted) })
+            })
             .max_connections(READERS + 2)
             .test_before_acquire_if_idle_for(Duration::from_secs(30))
             .map_sqlx_postgres_opts(|o| o.statement_cache_capacity(STATEMENTS));
@@ -122,6 +144,7 @@ impl Store {
         Ok(Self {
             write: pool.clone(),
             read: pool,
+            health,
         })
     }
 
@@ -186,8 +209,13 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        Sql::new(&self.read, "SELECT 1").one(&self.read).await?;
-        Ok(())
+        let answer = Sql::new(&self.read, "SELECT 1").one(&self.read).await;
+        self.health.of_read(answer).map(|_| ())
+    }
+
+    /// Why nothing can be written, as far as the last writes say; it changes when a write fails, and when one succeeds again.
+    pub fn away(&self) -> watch::Receiver<Option<String>> {
+        self.health.away()
     }
 
     /// Opens the writer's transaction; on SQLite it holds the write lock from the start.
@@ -199,8 +227,10 @@ impl Store {
             sqlite_transaction_mode: self.is_sqlite().then_some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
+        let begun = self.write.begin_with_options(options).await;
         Ok(Txn {
-            tx: self.write.begin_with_options(options).await?,
+            tx: self.health.of_write(begun.map_err(StoreError::from))?,
+            health: Arc::clone(&self.health),
         })
     }
 
@@ -236,13 +266,31 @@ impl Txn {
     /// # Errors
     /// As the database says; then nothing was stored.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.tx.commit().await?)
+        let done = self.tx.commit().await;
+        self.health.of_write(done.map_err(StoreError::from))
     }
 
-    /// Undoes everything.
-    pub async fn rollback(self) {
-        // A connection that cannot roll back is closed, and the database rolls back by itself.
+    /// Undoes everything, because of a failure of the store or (`None`) of something else.
+    pub async fn rollback(self, because: Option<&StoreError>) {
+        if let Some(error) = because {
+            self.health.failed(error);
+        }
+        // A connection that cannot roll back is not used again, and the database rolls back by itself.
         let _ = self.tx.rollback().await;
+    }
+
+    /// Commits what succeeded, undoes what did not.
+    ///
+    /// # Errors
+    /// The one given, or as the database says of the commit.
+    pub(super) async fn end<T>(self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        match done {
+            Ok(value) => self.commit().await.map(|()| value),
+            Err(error) => {
+                self.rollback(Some(&error)).await;
+                Err(error)
+            }
+        }
     }
 }
 

@@ -39,17 +39,19 @@ impl Store {
             })
     }
 
-    /// Records that a node is alive.
+    /// Records that a node is alive. It changes a row each time, so its success is the proof that the store can be written.
     ///
     /// # Errors
     /// As the database says.
     pub async fn heartbeat(&self, node: u16, now: Instant) -> Result<(), StoreError> {
-        Sql::new(&self.write, "UPDATE node SET seen_at = ")
+        let beat = Sql::new(&self.write, "UPDATE node SET seen_at = ")
             .bind(now.0)
             .push(" WHERE id = ")
             .bind(i64::from(node))
             .execute(&self.write)
-            .await?;
+            .await;
+        self.health.of_write(beat)?;
+        self.health.written();
         Ok(())
     }
 
@@ -86,13 +88,8 @@ impl Store {
             .execute(&txn.tx)
             .await
         };
-        match written.await {
-            Ok(_) => txn.commit().await,
-            Err(error) => {
-                txn.rollback().await;
-                Err(error)
-            }
-        }
+        let written = written.await.map(|_| ());
+        txn.end(written).await
     }
 
     /// Keeps mapping files that are used beside those in force: by a command that does not serve.

@@ -13,6 +13,9 @@ use crate::domain::ids::JournalId;
 use crate::domain::time::Instant;
 use sea_orm::{ConnectionTrait, QueryResult};
 
+/// The lease of a process that died: no node makes this token, so nobody settles with it.
+const NOBODY: i64 = -1;
+
 /// A row that a committed message adds, or in state mode asks for once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
@@ -187,16 +190,37 @@ impl Store {
             }
             claim(&txn, target, n, lease_us, now, token).await
         };
-        match claimed.await {
-            Ok(claims) => {
-                txn.commit().await?;
-                Ok(claims)
-            }
-            Err(error) => {
-                txn.rollback().await;
-                Err(error)
-            }
-        }
+        let claimed = claimed.await;
+        txn.end(claimed).await
+    }
+
+    /// Takes the rows of a target from an earlier process of the node that made `token`; they are free at `until` at the latest, and
+    /// until they are nothing of the target is claimed: the receiver may still be at what the dead process sent. The number of rows.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn orphan(
+        &self,
+        target: &str,
+        token: i64,
+        until: Instant,
+    ) -> Result<u64, StoreError> {
+        let own = tokens_of_node(token);
+        let orphaned = Sql::new(&self.write, "UPDATE outbox SET lease_token = ")
+            .bind(NOBODY)
+            .push(", leased_until = CASE WHEN leased_until > ")
+            .bind(until.0)
+            .push(" THEN ")
+            .bind(until.0)
+            .push(" ELSE leased_until END WHERE target = ")
+            .bind(text(target))
+            .push(" AND lease_token BETWEEN ")
+            .bind(*own.start())
+            .push(" AND ")
+            .bind(*own.end())
+            .execute(&self.write)
+            .await;
+        self.health.of_write(orphaned)
     }
 
     /// When the next row of a target is due or its lease ends: until then its worker may sleep. `None` = nothing is queued, or the
@@ -309,15 +333,8 @@ impl Store {
         settlement: &Settlement<'_>,
     ) -> Result<bool, StoreError> {
         let txn = self.begin().await?;
-        let settled = match settle(&txn, claim, attempt, settlement).await {
-            Ok(settled) => settled,
-            Err(error) => {
-                txn.rollback().await;
-                return Err(error);
-            }
-        };
-        txn.commit().await?;
-        Ok(settled)
+        let settled = settle(&txn, claim, attempt, settlement).await;
+        txn.end(settled).await
     }
 
     /// The rows of a filter, oldest first.

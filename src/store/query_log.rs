@@ -57,13 +57,8 @@ impl Store {
             }
             Ok(())
         };
-        match written.await {
-            Ok(()) => txn.commit().await,
-            Err(error) => {
-                txn.rollback().await;
-                Err(error)
-            }
-        }
+        let written = written.await;
+        txn.end(written).await
     }
 
     /// The last queries of a device, newest first.

@@ -200,7 +200,7 @@ async fn a_document_that_changed_meanwhile_is_a_conflict() {
         let txn = store.begin().await.unwrap();
         let saved = txn.save_patients(&[&stale]).await;
         assert!(matches!(saved, Err(StoreError::Conflict(_))), "{saved:?}");
-        txn.rollback().await;
+        txn.rollback(None).await;
         let txn = store.begin().await.unwrap();
         let fresh = Doc { stored: 1, ..stale };
         txn.save_patients(&[&fresh]).await.unwrap();
@@ -222,7 +222,7 @@ async fn a_patient_key_given_away_twice_is_a_conflict_and_a_merge_moves_it() {
         let txn = store.begin().await.unwrap();
         let again = txn.save_patient_keys(&[(&key, PatientId(2))], &[]).await;
         assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
-        txn.rollback().await;
+        txn.rollback(None).await;
         let txn = store.begin().await.unwrap();
         txn.save_patient_keys(&[], &[(&key, PatientId(2))])
             .await
@@ -462,6 +462,28 @@ async fn a_target_is_served_by_one_node_at_a_time() {
             let (a, b) = tokio::join!(claim(&one, 1, now), claim(&two, 1, now));
             assert_eq!(a.len() + b.len(), 1, "round {round}");
         }
+    }
+}
+
+#[tokio::test]
+async fn rows_of_a_dead_process_are_free_before_their_lease_ends_and_nothing_passes_them() {
+    let other = 1 << 53;
+    for Fresh { store, .. } in &stores().await {
+        queue(store, 1, "exam/1", 0, Instant(10)).await;
+        let dead = store.claim("mes", 9, 100, Instant(10), 5).await.unwrap();
+        queue(store, 2, "exam/2", 0, Instant(10)).await;
+        // Another node's start does not touch them.
+        assert_eq!(store.orphan("mes", other, Instant(60)).await.unwrap(), 0);
+        assert_eq!(store.orphan("mes", 6, Instant(60)).await.unwrap(), 1);
+        assert_eq!(store.orphan("mes", 6, Instant(60)).await.unwrap(), 0);
+        for token in [7, other] {
+            let early = store.claim("mes", 9, 100, Instant(59), token).await;
+            assert_eq!(early.unwrap(), []);
+        }
+        // Should it live after all, its claim is lost.
+        assert!(!store.settle_delivered(&dead[0], &attempt(1)).await.unwrap());
+        let next = store.claim("mes", 9, 100, Instant(60), 8).await.unwrap();
+        assert_eq!(next.len(), 2);
     }
 }
 

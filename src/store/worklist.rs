@@ -211,13 +211,8 @@ impl Store {
     /// As the database says; then the old rows stand.
     pub async fn rebuild_worklist(&self, zone: &TimeZone) -> Result<(), StoreError> {
         let txn = self.begin().await?;
-        match rebuild(&txn, zone).await {
-            Ok(()) => txn.commit().await,
-            Err(error) => {
-                txn.rollback().await;
-                Err(error)
-            }
-        }
+        let rebuilt = rebuild(&txn, zone).await;
+        txn.end(rebuilt).await
     }
 }
 

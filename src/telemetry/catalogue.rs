@@ -105,6 +105,11 @@ pub const METRICS: &[Metric] = &[
         "Messages that shared one commit."),
     metric("relais_workflow_commit_seconds", Histogram, Seconds, &[],
         "Time of a group from its first read to its commit."),
+    // The store.
+    metric("relais_store_writable", Gauge, Count, &[],
+        "1 while what is written reaches the database, 0 from the first write that fails until one succeeds: alert on 0."),
+    metric("relais_store_failures_total", Counter, Count, &["kind"],
+        "Writes that failed for a reason outside their content: `full` (disk, quota) or `unavailable`.").rare(),
     // Publication.
     metric("relais_publish_attempts_total", Counter, Count, &["target", "outcome"],
         "Deliveries by target and outcome: `delivered`, `retry` or `held`.").rare(),

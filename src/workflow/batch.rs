@@ -11,6 +11,7 @@ use crate::domain::ids::JournalId;
 use crate::domain::reason::{Reason, Refusal};
 use crate::domain::time::Instant;
 use crate::domain::world::{Cx, World};
+use crate::fault::{self, Point};
 use crate::store::{StoreError, Txn, hex};
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -103,11 +104,17 @@ impl Writer {
         let (outcomes, queued) = match guarded(self.run_in(&txn, units)).await {
             Ok(done) => done,
             Err(failure) => {
-                txn.rollback().await;
+                let because = match &failure {
+                    Failure::Store(error) => Some(error),
+                    Failure::Panic => None,
+                };
+                txn.rollback(because).await;
                 return Err(failure);
             }
         };
+        fault::point(Point::BeforeCommit);
         txn.commit().await?;
+        fault::point(Point::AfterCommit);
         if queued {
             self.commits.send_modify(|n| *n += 1);
         }
@@ -125,6 +132,7 @@ impl Writer {
         let wants = load::wants(commands);
         load::lock(txn, &wants).await?;
         let mut world = load::load(txn, &wants).await?;
+        fault::point(Point::AfterLoad);
         let before = Before::of(&world);
 
         let mut decided = Vec::with_capacity(units.len());
@@ -184,7 +192,7 @@ async fn guarded<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T,
 }
 
 fn away(error: &StoreError, n: usize) -> Vec<Outcome> {
-    tracing::error!(messages = n, %error, "nothing was stored, nothing was acknowledged");
+    tracing::warn!(messages = n, %error, "nothing was stored, nothing was acknowledged");
     vec![Outcome::Away(Reason::StorageAway); n]
 }
 

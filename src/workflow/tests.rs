@@ -401,7 +401,7 @@ async fn a_panic_while_writing_refuses_its_message_alone_and_the_writer_lives_on
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_keeps_nothing_and_says_so() {
+async fn a10_a_store_that_is_away_keeps_nothing_and_says_so() {
     let Fresh { store, .. } = &sqlite().await;
     let door = Door::open(store);
     store.close().await;
@@ -435,7 +435,7 @@ async fn nothing_of_a_message_is_stored_when_its_outbox_rows_cannot_be() {
 }
 
 #[tokio::test]
-async fn a_full_disk_keeps_nothing_of_the_group_and_is_survived() {
+async fn a10_a_full_disk_keeps_nothing_of_the_group_and_is_survived() {
     let Fresh { store, .. } = &sqlite().await;
     let door = Door::open(store);
     assert!(is_applied(

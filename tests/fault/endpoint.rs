@@ -90,7 +90,7 @@ fn a_hanging_endpoint_does_not_hold_up_senders_and_scanners() {
 }
 
 #[test]
-fn what_waits_in_the_outbox_survives_kill_9() {
+fn h01_what_waits_in_the_outbox_survives_kill_9() {
     let (mut relais, endpoint, _database) = start();
     endpoint.chaos.set(Mode::NoAnswer);
     send_orders(&relais);

@@ -1,4 +1,5 @@
-//! What breaks in a hospital: the process dies under load, the endpoint fails, hangs or closes half way.
+//! What breaks in a hospital: the process dies under load, the disk fills or fails, the database goes, the endpoint fails, hangs or
+//! closes half way.
 //!
 //! The oracle is always an invariant of ARCHITECTURE.md: nothing acknowledged is lost, nothing is done twice.
 
@@ -9,3 +10,8 @@ mod harness;
 
 mod crash;
 mod endpoint;
+mod load;
+mod oracle;
+mod postgres;
+mod stop;
+mod storage;

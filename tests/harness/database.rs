@@ -48,14 +48,7 @@ pub struct Database {
 impl Database {
     /// A new database.
     pub fn new(engine: Engine) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "relais_test_{}_{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        let dir = std::env::temp_dir().join(&name);
-        std::fs::create_dir_all(&dir).unwrap();
+        let (name, dir) = new_directory();
         match engine {
             Engine::Sqlite => Self {
                 url: format!("sqlite://{}", dir.join("relais.db").display()),
@@ -75,6 +68,74 @@ impl Database {
             }
         }
     }
+}
+
+fn new_directory() -> (String, PathBuf) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!(
+        "relais_test_{}_{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
+    let dir = std::env::temp_dir().join(&name);
+    std::fs::create_dir_all(&dir).unwrap();
+    (name, dir)
+}
+
+/// A PostgreSQL cluster of one test's own, which it may stop and start. Removed when dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Its database.
+    pub database: Database,
+    dir: PathBuf,
+}
+
+impl Cluster {
+    /// A new cluster, running.
+    pub fn start() -> Self {
+        let (_, dir) = new_directory();
+        let data = dir.join("cluster");
+        let url = cluster_script("start", &data);
+        let created = None;
+        Self {
+            database: Database { url, dir, created },
+            dir: data,
+        }
+    }
+
+    /// Stops it at once, as a crash would.
+    pub fn halt(&self) {
+        cluster_script("halt", &self.dir);
+    }
+
+    /// Starts it again on the same data.
+    pub fn resume(&self) {
+        cluster_script("resume", &self.dir);
+    }
+
+    /// Runs one statement on it.
+    pub fn run(&self, statement: &str) {
+        psql_at(&self.database.url, statement);
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        cluster_script("stop", &self.dir);
+    }
+}
+
+/// What the script prints; standard error is ours, so that nothing of the cluster holds a pipe open.
+fn cluster_script(verb: &str, dir: &Path) -> String {
+    let output = Command::new(root().join("scripts/test-postgres.sh"))
+        .arg(verb)
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("scripts/test-postgres.sh starts");
+    assert!(output.status.success(), "test-postgres.sh {verb}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 impl Drop for Database {
@@ -151,10 +212,14 @@ fn started() -> (String, Option<Child>) {
     (url.trim().to_owned(), Some(child))
 }
 
-/// Runs one statement on the cluster.
+/// Runs one statement on the cluster of all tests.
 fn psql(statement: &str) {
+    psql_at(cluster(), statement);
+}
+
+fn psql_at(url: &str, statement: &str) {
     let output = Command::new("psql")
-        .args([cluster(), "-q", "-v", "ON_ERROR_STOP=1", "-c", statement])
+        .args([url, "-q", "-v", "ON_ERROR_STOP=1", "-c", statement])
         .output()
         .expect("psql is there: make test-deps");
     assert!(

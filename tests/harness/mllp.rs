@@ -16,15 +16,18 @@ pub struct Sender {
 impl Sender {
     /// Connects; reads give up after ten seconds.
     pub fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        Self {
+        Self::try_connect(addr).unwrap()
+    }
+
+    /// As [`Sender::connect`], if somebody listens.
+    pub fn try_connect(addr: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        Ok(Self {
             stream,
             unread: Vec::new(),
-        }
+        })
     }
 
     /// Sends a message and waits for its acknowledgement.

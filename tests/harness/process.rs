@@ -6,14 +6,20 @@ use std::{
     fs::File,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
 };
+
+/// Lines of its log that a failed test shows.
+const LAST_LINES: usize = 40;
 
 /// A running `relais serve`. Killed when dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
     config: PathBuf,
+    environment: Vec<(&'static str, String)>,
     pub mllp: SocketAddr,
     pub dicom: SocketAddr,
     pub http: SocketAddr,
@@ -22,6 +28,26 @@ pub struct Process {
 impl Process {
     /// Writes a configuration for `database` with the stations of the fictional department, publishing to `target` (the FHIR base URL) if one is given, and starts the product.
     pub fn start(database: &Database, target: Option<&str>) -> Self {
+        Self::start_with(database, target, Vec::new())
+    }
+
+    /// As [`Process::start`], with variables in its environment, then and after every [`Process::restart`].
+    pub fn start_with(
+        database: &Database,
+        target: Option<&str>,
+        environment: Vec<(&'static str, String)>,
+    ) -> Self {
+        let mut started = Self::spawn(database, target, environment);
+        started.wait_ready();
+        started
+    }
+
+    /// As [`Process::start_with`], not waiting until it is ready: it may be told to die before.
+    pub fn spawn(
+        database: &Database,
+        target: Option<&str>,
+        environment: Vec<(&'static str, String)>,
+    ) -> Self {
         let [mllp, dicom, http] = free_addresses();
         let config = database.dir.join("relais.toml");
         for (name, text) in SITE_FILES {
@@ -34,15 +60,14 @@ impl Process {
             configuration(&database.url, [mllp, dicom, http], target),
         )
         .unwrap();
-        let mut started = Self {
-            child: spawn(&config),
+        Self {
+            child: spawn(&config, &environment),
             config,
+            environment,
             mllp,
             dicom,
             http,
-        };
-        started.wait_ready();
-        started
+        }
     }
 
     /// `kill -9`: no handler runs, no buffer is flushed.
@@ -51,14 +76,32 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Starts again with the same configuration after [`Process::kill`].
-    pub fn restart(&mut self) {
-        self.child = spawn(&self.config);
+    /// Starts again with the same configuration after [`Process::kill`]; how long it took until it was ready.
+    pub fn restart(&mut self) -> Duration {
+        let started = Instant::now();
+        self.child = spawn(&self.config, &self.environment);
         self.wait_ready();
+        started.elapsed()
+    }
+
+    /// Starts again with another environment, not waiting until it is ready.
+    pub fn respawn(&mut self, environment: Vec<(&'static str, String)>) {
+        self.environment = environment;
+        self.child = spawn(&self.config, &self.environment);
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// True if it says that it can take work.
+    pub fn is_ready(&self) -> bool {
+        matches!(http::get(self.http, "/health/ready"), Some((200, _)))
     }
 
     /// Asks it to end (SIGTERM) and waits until it has drained.
-    pub fn terminate(&mut self) -> std::process::ExitStatus {
+    pub fn terminate(&mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(sent.success());
@@ -111,12 +154,22 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let by_itself = self.ended();
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(log_of(&self.config)).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = lines.len().saturating_sub(LAST_LINES);
+            if let Some(status) = by_itself {
+                eprintln!("the product has ended by itself: {status}");
+            }
+            eprintln!("the product's last lines:\n{}", lines[tail..].join("\n"));
+        }
     }
 }
 
-fn spawn(config: &Path) -> Child {
+fn spawn(config: &Path, environment: &[(&'static str, String)]) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
@@ -126,6 +179,7 @@ fn spawn(config: &Path) -> Child {
         .arg("serve")
         .arg("--config")
         .arg(config)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
@@ -138,10 +192,20 @@ fn log_of(config: &Path) -> PathBuf {
     config.with_file_name("relais.log")
 }
 
-/// Addresses that were free a moment ago: the product takes its ports from its configuration.
+/// Addresses that were free a moment ago: the product takes its ports from its configuration. They lie below the ports that the system
+/// gives to clients: while the product is down, a client that keeps trying could else be given the very port that it calls, and talk
+/// to itself.
 fn free_addresses() -> [SocketAddr; 3] {
-    let bound = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    bound.map(|listener| listener.local_addr().unwrap())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    [(); 3].map(|()| {
+        wait::until("a free port", || {
+            let nth = std::process::id() * 97 + NEXT.fetch_add(1, Ordering::Relaxed);
+            let port = u16::try_from(10_000 + nth % 20_000).expect("below 30 000");
+            TcpListener::bind(("127.0.0.1", port))
+                .and_then(|listener| listener.local_addr())
+                .ok()
+        })
+    })
 }
 
 /// A configuration like `relais.toml`, for a test.

@@ -114,6 +114,11 @@ impl Scanner {
 
     /// As [`Scanner::create`], with everything that the response says.
     pub fn try_create(&self, pps: &Pps) -> Response {
+        self.reach_create(pps).unwrap()
+    }
+
+    /// As [`Scanner::try_create`], if the product can be reached and answers.
+    pub fn reach_create(&self, pps: &Pps) -> Result<Response, ScuError> {
         let mut scheduled = DataSet::new();
         scheduled.put_text("StudyInstanceUID", &pps.study);
         scheduled.put_text("AccessionNumber", &pps.accession);
@@ -139,6 +144,11 @@ impl Scanner {
 
     /// N-SET COMPLETED with one series of two images; the status.
     pub fn complete(&self, pps: &Pps) -> u16 {
+        self.reach_complete(pps).unwrap().status
+    }
+
+    /// As [`Scanner::complete`], with everything that the response says, if the product can be reached and answers.
+    pub fn reach_complete(&self, pps: &Pps) -> Result<Response, ScuError> {
         let images = (1..=2).map(|n| {
             let mut image = DataSet::new();
             image.put_text("ReferencedSOPClassUID", "1.2.840.10008.5.1.4.1.1.2");
@@ -166,26 +176,25 @@ impl Scanner {
             vec![code],
         );
         data.put_items("PerformedSeriesSequence", vec![]);
-        self.set(pps, &data)
+        self.set(pps, &data).unwrap().status
     }
 
-    fn set(&self, pps: &Pps, data: &DataSet) -> u16 {
+    fn set(&self, pps: &Pps, data: &DataSet) -> Result<Response, ScuError> {
         self.run(async |association| association.n_set(&pps.uid, data).await)
-            .status
     }
 
     /// One operation on an association of its own.
     fn run(
         &self,
         operation: impl AsyncFnOnce(&mut Association) -> Result<Response, ScuError>,
-    ) -> Response {
-        let response = runtime().block_on(async {
+    ) -> Result<Response, ScuError> {
+        runtime().block_on(async {
             let mut association = self.connect().await?;
             let response = operation(&mut association).await?;
-            association.release().await?;
-            Ok::<_, ScuError>(response)
-        });
-        response.unwrap()
+            // What was answered counts, however the association ends.
+            let _ = association.release().await;
+            Ok(response)
+        })
     }
 
     async fn connect(&self) -> Result<Association, ScuError> {

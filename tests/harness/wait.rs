@@ -34,7 +34,16 @@ pub fn until_ok<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T
 ///
 /// # Panics
 /// After the deadline, naming `what`.
-pub fn within<T>(deadline: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn within<T>(deadline: Duration, what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within_or(deadline, || what.to_owned(), look)
+}
+
+/// As [`within`]; what was waited for is said as it stands at the end.
+pub fn within_or<T>(
+    deadline: Duration,
+    what: impl Fn() -> String,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(seen) = look() {
@@ -42,7 +51,8 @@ pub fn within<T>(deadline: Duration, what: &str, mut look: impl FnMut() -> Optio
         }
         assert!(
             start.elapsed() < deadline,
-            "not seen within {deadline:?}: {what}"
+            "not seen within {deadline:?}: {}",
+            what()
         );
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -12,6 +12,7 @@ use crate::dicom::dictionary::name_of;
 use crate::dicom::dimse::{Command, field, sop_class, status};
 use crate::dicom::pdata::{Message, Reassembler, fragment, pdvs};
 use crate::dicom::read::{Limits, ReadError, read};
+use crate::fault::{self, Point};
 use dicom_ul::pdu::AbortRQServiceProviderReason as Reason;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -322,7 +323,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Session<'a, S> {
             None,
             self.peer_max_pdu,
         );
-        self.write(&out).await
+        self.write(&out).await?;
+        fault::point(Point::AfterAnswer);
+        Ok(())
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), End> {

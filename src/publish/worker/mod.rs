@@ -12,6 +12,7 @@ mod tests;
 use crate::clock::{Clock, Minter};
 use crate::domain::ids::JournalId;
 use crate::domain::time::Instant;
+use crate::fault::{self, Point};
 use crate::publish::fhir::{FhirTarget, Message};
 use crate::publish::plan::parse_subject;
 use crate::publish::render::{Outbound, Subjects};
@@ -101,6 +102,7 @@ async fn run(shared: Arc<Shared>, mut committed: watch::Receiver<u64>, stop: Can
     let mut in_flight: JoinSet<Option<Delivery>> = JoinSet::new();
     let mut breaker = Breaker::default();
     let mut writer_lives = true;
+    orphan(&shared, &stop).await;
     while !stop.is_cancelled() {
         committed.mark_unchanged();
         let pause = claim(&shared, &mut in_flight, &breaker).await;
@@ -114,6 +116,31 @@ async fn run(shared: Arc<Shared>, mut committed: watch::Receiver<u64>, stop: Can
     }
     while let Some(done) = in_flight.join_next().await {
         note(&shared, &mut breaker, Some(done));
+    }
+}
+
+/// Takes over what an earlier process of this node had in flight when it died. Whoever answers within the target's timeout has answered
+/// by the end of it: waiting longer, for the margin of the lease, protects nothing.
+async fn orphan(shared: &Shared, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        let now = shared.clock.now();
+        let until = Instant(now.0.saturating_add(micros(shared.target.timeout())));
+        let token = shared.minter.token();
+        match shared.store.orphan(&shared.name, token, until).await {
+            Ok(0) => return,
+            Ok(rows) => {
+                tracing::info!(
+                    target = shared.name,
+                    rows,
+                    "were in flight when the engine died"
+                );
+                return;
+            }
+            Err(error) => {
+                let pause = store_away(shared, &error);
+                tokio::select! { () = stop.cancelled() => {} () = tokio::time::sleep(pause) => {} }
+            }
+        }
     }
 }
 
@@ -139,6 +166,9 @@ async fn claim(
         Ok(claims) => claims,
         Err(error) => return store_away(shared, &error),
     };
+    if !claims.is_empty() {
+        fault::point(Point::Claim);
+    }
     for claim in claims {
         let shared = shared.clone();
         in_flight.spawn(async move { publish(&shared, claim, now).await });
@@ -156,7 +186,8 @@ fn until_then(now: Instant, then: Instant) -> Duration {
 }
 
 fn store_away(shared: &Shared, error: &StoreError) -> Duration {
-    tracing::warn!(target = shared.name, %error, "outbox cannot be read");
+    // The store has raised the alarm; a line each half second would bury it.
+    tracing::debug!(target = shared.name, %error, "outbox cannot be read");
     PAUSE
 }
 
@@ -251,8 +282,11 @@ async fn attempt(
             return Ok(None);
         }
     };
+    fault::point(Point::Render);
     let sent = shared.clock.now();
+    fault::point(Point::Send);
     let answer = shared.target.deliver(&message, sent.timestamp()).await;
+    fault::point(Point::Answer);
     let delivery = classify(&answer);
     let status = match &answer {
         Ok(response) if response.detail.is_empty() => response.status.to_string(),
@@ -267,6 +301,7 @@ async fn attempt(
         left: !matches!(answer, Err(TransportError::Connect(_))),
     };
     settle(shared, claim, &delivery, sent).await?;
+    fault::point(Point::Settle);
     Ok(Some(delivery))
 }
 

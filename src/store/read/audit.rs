@@ -83,13 +83,8 @@ impl Store {
             }
             seen.execute(&txn.tx, " ON CONFLICT DO NOTHING").await
         };
-        match written.await {
-            Ok(_) => txn.commit().await,
-            Err(error) => {
-                txn.rollback().await;
-                Err(error)
-            }
-        }
+        let written = written.await.map(|_| ());
+        txn.end(written).await
     }
 
     /// A page of the trail, latest first.

@@ -97,7 +97,7 @@ async fn plan(store: &Store, sql: Sql) -> String {
         txn.tx.execute_unprepared(off).await.unwrap();
     }
     let rows = sql.before(verb).all(&txn.tx).await.unwrap();
-    txn.rollback().await;
+    txn.rollback(None).await;
     let column = if store.is_sqlite() { 3 } else { 0 };
     rows.iter()
         .map(|row| row.try_get_by_index::<String>(column).unwrap())
