@@ -1,7 +1,7 @@
 # Each target calls plain commands that can be typed by hand; CI calls the same ones. One build profile serves demo, test and CI,
 # so that nothing is compiled twice.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check fmt bench reference test-deps
+.PHONY: help demo test soak fuzz check fmt bench reference test-deps
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -17,11 +17,18 @@ test: ## everything that CI runs: check, then all tests on SQLite and PostgreSQL
 	@scripts/test-deps.sh --check || scripts/test-deps.sh
 	@$(MAKE) --no-print-directory check
 	scripts/test-postgres.sh run cargo test --workspace $(FAULT)
+	@$(MAKE) --no-print-directory fuzz
 	@scripts/behaviour-rows.sh
 
+MINUTES ?= 10
 soak: ## the large form of the fault, flood and order-of-arrival tests (hours; see tests/README.md)
 	SOAK=1 scripts/test-postgres.sh run cargo test $(FAULT) --test fault
-	SOAK=1 cargo test $(FAULT) --test dicom_scp --test interop
+	SOAK=1 SOAK_MINUTES=$(MINUTES) cargo test $(FAULT) --test dicom_scp --test interop --test flood
+
+SECONDS ?= 20
+TARGETS ?= all
+fuzz: ## feed every parser of bytes from outside: SECONDS=20 each (half for inner ones), TARGETS=all
+	cargo run --quiet --package relais-fuzz --features relais/fault -- $(TARGETS) --seconds $(SECONDS)
 
 check: ## format, lints and architecture; under a minute when warm
 	cargo fmt --all --check

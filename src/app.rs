@@ -140,10 +140,13 @@ impl App {
         });
         let mllp_settings = MllpSettings {
             max_message: config.mllp.max_message_bytes,
+            max_held: config.mllp.max_held_bytes,
             idle_timeout: config.mllp.idle,
+            message_timeout: config.mllp.message,
+            write_timeout: config.mllp.write,
             max_connections: config.mllp.max_connections,
+            max_connections_per_address: config.mllp.max_connections_per_address,
             drain: DRAIN,
-            ..MllpSettings::default()
         };
         let scp_settings = ScpSettings {
             ae_title: config.dicom.ae_title.clone(),

@@ -8,18 +8,20 @@
 //! A message that cannot be applied is journalled with its reason, answered AE or AR, and can be sent again after the cause is mended.
 
 use crate::clock::{Clock, Minter};
-use crate::config::{Config, Link};
+use crate::config::{Config, DEFAULT_LINK, Link, UnknownSender, Unsupported};
 use crate::domain::ids::JournalId;
 use crate::domain::reason::{Hl7Place, Place, Reason, Refusal};
 use crate::domain::time::{AsOf, Instant, When};
 use crate::fault::{self, Point};
 use crate::hl7::ack::{AckCode, AckTo, ack, code_of};
 use crate::hl7::batch;
-use crate::hl7::listener::{Frame, Handler, Reply};
+use crate::hl7::listener::{Cut, Frame, Handler, Reply};
 use crate::hl7::message::{Message, Reading};
+use crate::hl7::mllp::OVERSIZE_HEAD;
 use crate::mapping::Translation;
 use crate::mappings::Mappings;
 use crate::workflow::{JournalEntry, Outcome, Unit, Workflow};
+use metrics::counter;
 use sha2::{Digest, Sha256};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -67,15 +69,15 @@ impl Handler for Intake {
     fn handle(&self, frame: Frame) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {
         Box::pin(async move {
             let ranges = batch::messages(&frame.bytes);
-            if ranges.len() < 2 || frame.oversize {
-                let taken = self.take(&frame.bytes, frame.oversize, frame.peer).await;
+            if ranges.len() < 2 || frame.cut.is_some() {
+                let taken = self.take(&frame.bytes, frame.cut, frame.peer).await;
                 return taken.ack.map_or(Reply::Silence, Reply::Answer);
             }
             // A batch: each message is judged and acknowledged on its own, in order.
             let mut answers = Vec::with_capacity(ranges.len());
             for range in ranges {
                 let message = frame.bytes.get(range).unwrap_or_default();
-                answers.extend(self.take(message, false, frame.peer).await.ack);
+                answers.extend(self.take(message, None, frame.peer).await.ack);
             }
             if answers.is_empty() {
                 Reply::Silence
@@ -88,41 +90,45 @@ impl Handler for Intake {
 
 impl Intake {
     /// Takes one message, from its bytes to its acknowledgement. What was queued is committed even if nobody waits for the answer.
-    pub async fn take(&self, bytes: &[u8], oversize: bool, peer: SocketAddr) -> Taken {
+    pub async fn take(&self, bytes: &[u8], cut: Option<Cut>, peer: SocketAddr) -> Taken {
         let received = self.clock.now();
         let journal = JournalId(self.minter.mint());
         let to = AckTo::peek(bytes);
-        let unit = self.unit(&to, bytes, oversize, peer, received, journal);
+        let unit = self.unit(&to, bytes, cut, peer, received, journal);
         fault::point(Point::AfterRead);
         let positive = unit.ack.clone();
         let kind = unit.journal.kind.clone();
         let link = unit.journal.link.clone();
-        let taken = |ack, code, refusal, changed| Taken {
+        let refused = |refusal: Refusal| {
+            let (code, _) = code_of(refusal.reason);
+            let ack = self.answer(&to, received, code, Some(&refusal));
+            (ack, code, Some(refusal), vec![])
+        };
+        let (ack, code, refusal, changed) = match self.workflow.execute(unit).await {
+            Outcome::Applied { events, .. } => {
+                let changed = events.iter().map(|(name, _)| *name).collect();
+                (positive, AckCode::AA, None, changed)
+            }
+            Outcome::Repeated { ack } => (ack, AckCode::AA, None, vec![]),
+            Outcome::Refused(refusal) => {
+                tracing::warn!(journal = %journal, link, reason = %refusal.reason, "message refused");
+                refused(refusal)
+            }
+            Outcome::Away(reason) => {
+                let refusal = Refusal::new(reason, "nothing was stored");
+                refused(refusal.hint("send it again later"))
+            }
+        };
+        // Links are those of the configuration and reasons a closed list: labels stay few, whatever is sent.
+        let reason = refusal.as_ref().map_or("", |r| r.reason.code());
+        counter!("relais_hl7_acks_total", "link" => link, "code" => code.word(), "reason" => reason)
+            .increment(1);
+        Taken {
             ack,
             code,
             kind,
             refusal,
             changed,
-        };
-        match self.workflow.execute(unit).await {
-            Outcome::Applied { events, .. } => {
-                let changed = events.iter().map(|(name, _)| *name).collect();
-                taken(positive, AckCode::AA, None, changed)
-            }
-            Outcome::Repeated { ack } => taken(ack, AckCode::AA, None, vec![]),
-            Outcome::Refused(refusal) => {
-                tracing::warn!(journal = %journal, link, reason = %refusal.reason, "message refused");
-                let (code, _) = code_of(refusal.reason);
-                let ack = self.answer(&to, received, code, Some(&refusal));
-                taken(ack, code, Some(refusal), vec![])
-            }
-            Outcome::Away(reason) => {
-                let refusal =
-                    Refusal::new(reason, "nothing was stored").hint("send it again later");
-                let (code, _) = code_of(reason);
-                let ack = self.answer(&to, received, code, Some(&refusal));
-                taken(ack, code, Some(refusal), vec![])
-            }
         }
     }
 
@@ -131,14 +137,17 @@ impl Intake {
     pub fn reread(&self, entry: &JournalEntry, bytes: &[u8]) -> Option<Unit> {
         let peer = entry.peer.parse().ok()?;
         let to = AckTo::peek(bytes);
-        Some(self.unit(&to, bytes, false, peer, entry.received, entry.id))
+        // Of a message that was too large only this much was kept: it is as incomplete as it was.
+        let was_cut = entry.kind.is_empty() && bytes.len() == OVERSIZE_HEAD;
+        let cut = was_cut.then_some(Cut::TooLong);
+        Some(self.unit(&to, bytes, cut, peer, entry.received, entry.id))
     }
 
     fn unit(
         &self,
         to: &AckTo,
         bytes: &[u8],
-        oversize: bool,
+        cut: Option<Cut>,
         peer: SocketAddr,
         received: Instant,
         journal: JournalId,
@@ -146,7 +155,7 @@ impl Intake {
         let (application, facility) = to.sender();
         let link = self.config.mllp_link(&application, &facility, peer.ip());
         let body: Arc<[u8]> = Arc::from(bytes);
-        let read = self.read(&body, oversize, link, journal, received);
+        let read = self.read(&body, cut, link, journal, received);
         Unit {
             journal: JournalEntry {
                 id: journal,
@@ -190,7 +199,7 @@ impl Intake {
     fn read(
         &self,
         body: &Arc<[u8]>,
-        oversize: bool,
+        cut: Option<Cut>,
         link: &Link,
         journal: JournalId,
         received: Instant,
@@ -208,12 +217,21 @@ impl Intake {
             warnings: vec![],
             mapping_rev: set.revision().to_owned(),
         };
-        if oversize {
-            let limit = self.config.mllp.max_message_bytes;
-            read.decision = Err(Refusal::new(Reason::Limit, "the message is too large")
-                .allowed(format!("at most {limit} bytes"))
-                .hint("raise mllp.max_message_mib, or send the document by reference"));
-            return read;
+        match cut {
+            Some(Cut::TooLong) => {
+                let limit = self.config.mllp.max_message_bytes;
+                read.decision = Err(Refusal::new(Reason::Limit, "the message is too large")
+                    .allowed(format!("at most {limit} bytes"))
+                    .hint("raise mllp.max_message_mib, or send the document by reference"));
+                return read;
+            }
+            Some(Cut::NoRoom) => {
+                read.decision = Err(Refusal::new(Reason::Limit, "too much is being received")
+                    .allowed("what mllp.max_held_mib leaves")
+                    .hint("send it again later"));
+                return read;
+            }
+            None => {}
         }
         let reading = Reading {
             charset: link.charset,
@@ -232,12 +250,20 @@ impl Intake {
             .to_owned();
         read.charset = message.charset().hl7_code().to_owned();
         read.warnings = message.warnings().to_vec();
-        if let Err(refusal) = acceptable(&message, link) {
+        if let Err(refusal) = self.known(link).and_then(|()| acceptable(&message, link)) {
             read.decision = Err(refusal);
             return read;
         }
         let view = link.view();
         read.decision = set.translate_hl7(&message, &view, journal);
+        if let (Err(refusal), Unsupported::Accept) = (&read.decision, link.unsupported)
+            && matches!(refusal.reason, Reason::MessageType | Reason::MessageEvent)
+        {
+            // The journal keeps what would have been refused: it can be replayed once a mapping file takes it.
+            read.warnings
+                .push(format!("taken without effect, as the link says: {refusal}"));
+            read.decision = Ok(Translation::without_effect());
+        }
         let stated = match &read.decision {
             Ok(translation) => {
                 read.warnings
@@ -252,19 +278,37 @@ impl Intake {
     }
 }
 
+impl Intake {
+    /// Whether the sender may talk to us at all.
+    fn known(&self, link: &Link) -> Result<(), Refusal> {
+        let stranger = link.name == DEFAULT_LINK;
+        if stranger && self.config.mllp.unknown_sender == UnknownSender::Refuse {
+            return Err(
+                Refusal::new(Reason::SenderUnknown, "no link matches this sender")
+                    .at(msh(3))
+                    .allowed("the senders that [[link]] match names")
+                    .hint("add a link for it, or set mllp.unknown_sender = \"accept\""),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A field of the header, whole.
+fn msh(field: u16) -> Place {
+    Place::Hl7(Hl7Place {
+        segment: "MSH".to_owned(),
+        occurrence: 1,
+        field,
+        repetition: 1,
+        component: 1,
+        subcomponent: 0,
+    })
+}
+
 /// MSH-9, MSH-11 and MSH-12: what HL7 answers AR for (2.9.2.2).
 fn acceptable(message: &Message, link: &Link) -> Result<(), Refusal> {
     let header = message.header();
-    let msh = |field: u16| {
-        Place::Hl7(Hl7Place {
-            segment: "MSH".to_owned(),
-            occurrence: 1,
-            field,
-            repetition: 1,
-            component: 1,
-            subcomponent: 0,
-        })
-    };
     if header.type_.is_empty() {
         return Err(Refusal::new(Reason::FieldMissing, "the message type is empty").at(msh(9)));
     }

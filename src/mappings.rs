@@ -4,10 +4,15 @@
 //! ([`Mappings::reload`] swaps whole sets or nothing). A shipped file is embedded, so that binary and files cannot differ in version.
 
 use crate::diagnostic::{Diagnostic, Severity, render};
-use crate::mapping::{MappingSet, SourceFile};
+use crate::dicom::read::{Limits, Syntax, read};
+use crate::domain::ids::JournalId;
+use crate::domain::reason::Refusal;
+use crate::fuzzing;
+use crate::hl7::message::{Message, Reading};
+use crate::mapping::{LinkView, MappingSet, MppsOp, SourceFile, Translation};
 use arc_swap::ArcSwap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::{fs, io};
 
 pub mod case_files;
@@ -240,6 +245,51 @@ pub fn render_all(problems: &[Diagnostic], files: &[SourceFile]) -> String {
         text.push_str(&render(problem, source));
     }
     text
+}
+
+/// The shipped files, compiled once for the fuzz targets.
+fn shipped() -> &'static MappingSet {
+    static SHIPPED: OnceLock<MappingSet> = OnceLock::new();
+    SHIPPED.get_or_init(|| compile(sources(&[])).0)
+}
+
+/// Fuzz target: any bytes as a message of a link, read by the shipped files.
+pub fn fuzz_translate(data: &[u8]) -> u64 {
+    let message = match Message::parse(Arc::from(data), &Reading::default()) {
+        Ok(message) => message,
+        Err(refusal) => return fuzzing::shape((refusal.reason, &refusal.at)),
+    };
+    of_translation(shipped().translate_hl7(&message, &LinkView::default(), JournalId(0)))
+}
+
+/// Fuzz target: any bytes as the data set of an N-CREATE (first byte even) or N-SET, read by the shipped files.
+pub fn fuzz_mpps(data: &[u8]) -> u64 {
+    let Some((&choice, data)) = data.split_first() else {
+        return 0;
+    };
+    let Ok(set) = read(data, Syntax::ImplicitLe, Limits::default(), None) else {
+        return 1;
+    };
+    let op = [MppsOp::Create, MppsOp::Set][usize::from(choice & 1)];
+    let link = LinkView::default();
+    of_translation(shipped().translate_mpps(op, "1.2.3", "CT1", &set, &link, JournalId(0)))
+}
+
+fn of_translation(translation: Result<Translation, Refusal>) -> u64 {
+    match translation {
+        Err(refusal) => fuzzing::shape((refusal.reason, &refusal.at)),
+        Ok(found) => fuzzing::shape((
+            found.file,
+            found.ignored.is_some(),
+            fuzzing::size(found.warnings.len()),
+            found
+                .commands
+                .iter()
+                .map(std::mem::discriminant)
+                .take(4)
+                .collect::<Vec<_>>(),
+        )),
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 //! Rule upheld: all problems at once, with file, line, column and what is allowed.
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::fuzzing;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
@@ -412,7 +414,7 @@ impl<'d> Table<'d> {
 }
 
 /// Fuzz target: any bytes as a file, walked whole.
-pub fn fuzz_toml_file(data: &[u8]) {
+pub fn fuzz_toml_file(data: &[u8]) -> u64 {
     fn walk(table: &Table<'_>, depth: usize) {
         for (key, item) in table.entries() {
             let _ = (
@@ -429,7 +431,7 @@ pub fn fuzz_toml_file(data: &[u8]) {
         table.finish(&["format"]);
     }
     let Ok(text) = std::str::from_utf8(data) else {
-        return;
+        return 0;
     };
     let codes = Codes {
         syntax: "C001",
@@ -439,9 +441,14 @@ pub fn fuzz_toml_file(data: &[u8]) {
     };
     let doc = Doc::parse(&"fuzz.toml".into(), text, codes);
     walk(&doc.root(), 0);
-    for problem in doc.into_problems() {
-        crate::diagnostic::render(&problem, text);
+    let problems = doc.into_problems();
+    for problem in &problems {
+        crate::diagnostic::render(problem, text);
     }
+    fuzzing::shape((
+        problems.iter().map(|p| p.code).collect::<BTreeSet<_>>(),
+        fuzzing::size(problems.len()),
+    ))
 }
 
 #[cfg(test)]

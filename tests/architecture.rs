@@ -21,6 +21,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ),
     ("diagnostic", 0, &["tokio", "sea_orm", "actix_web"]),
     ("fault", 0, &["tokio", "sea_orm", "actix_web"]),
+    ("fuzzing", 0, &["tokio", "sea_orm", "actix_web"]),
     ("toml_file", 1, &["tokio", "sea_orm", "actix_web"]),
     (
         "hl7",
@@ -35,6 +36,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("clock", 4, &["actix_web", "sea_orm"]),
     ("config", 4, &["actix_web", "sea_orm", "tokio"]),
     ("telemetry", 4, &["actix_web", "sea_orm"]),
+    ("socket", 4, &["actix_web", "sea_orm"]),
     ("store", 5, &["actix_web", "reqwest", "dicom_ul"]),
     ("hl7/listener", 5, &["actix_web", "sea_orm"]),
     ("hl7/sender", 5, &["actix_web", "sea_orm"]),

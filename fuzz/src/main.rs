@@ -1,148 +1,183 @@
-//! In-process fuzzer for the parsers of untrusted bytes, on stable Rust: mutates the fixtures and feeds them to one target.
+//! In-process fuzzer for every parser of bytes that come from outside, on stable Rust.
 //!
-//! `cargo run --manifest-path fuzz/Cargo.toml -- TARGET [--seconds N] [--seed N]`; without a target it lists them. A panic ends the
-//! run with the input written to `fuzz/crashes/`, named after the target and the seed: make it a fixture with the fix.
+//! `relais-fuzz all` runs each target ([`targets`]) in a process of its own, so that a stack overflow or a hang ends one target and
+//! the input that did it is known; `relais-fuzz TARGET` is such a process ([`run`]). Inputs are mutations ([`mutate`]) of fixtures,
+//! mapping files and made-up data sets ([`seeds`]) and of earlier inputs that went a new way. The same seed gives the same inputs.
+//!
+//! Findings are panics, broken invariants, inputs that take more than a second of processor time, and memory out of proportion. Each
+//! is written to `target/fuzz/` with the command that plays it again; the fix comes with a regression test in the parser's module.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+mod memory;
+mod mutate;
+mod run;
+mod seeds;
+mod targets;
+
+use run::{Finding, Options};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+use targets::{TARGETS, Target};
 
-type Target = (&'static str, fn(&[u8]));
+const USAGE: &str = "usage: relais-fuzz all|TARGET... [--seconds N] [--seed N] [--jobs N]\n       relais-fuzz TARGET --input FILE\n\n\
+  --seconds N  how long a parser that the outside reaches first is fed; the others get half of it (default 20)\n\
+  --seed N     another N, other inputs (default 1)\n\
+  --jobs N     targets at a time (default 2)\n\
+  --input FILE one input, as it was found";
 
-/// Every parser of bytes that come from outside.
-const TARGETS: &[Target] = &[
-    ("mllp_frame", relais::hl7::mllp::fuzz_mllp_frame),
-    ("hl7_message", relais::hl7::message::fuzz_hl7_message),
-    ("hl7_ack", relais::hl7::ack::fuzz_ack),
-    ("dicom_implicit", relais::dicom::read::fuzz_dataset_implicit),
-    ("dicom_explicit", relais::dicom::read::fuzz_dataset_explicit),
-    ("dimse_command", relais::dicom::dimse::fuzz_command),
-    ("pdata", relais::dicom::pdata::fuzz_pdata),
-    ("toml_file", relais::toml_file::fuzz_toml_file),
-    ("fhir_outcome", relais::fhir::outcome::fuzz_outcome),
-    ("config", relais::config::read::fuzz_config),
-    ("mapping_table", relais::mapping::table::fuzz_table),
-    ("mapping_rule", relais::mapping::parser::fuzz_rule),
-    ("mapping_file", relais::mapping::fuzz_mapping_file),
-];
+/// How much longer than its time a target may take before it counts as hanging.
+const GRACE: Duration = Duration::from_secs(60);
 
-/// Longest input.
-const LONGEST: usize = 1 << 16;
-
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let option = |name: &str| {
-        let at = arguments.iter().position(|a| a == name)?;
-        arguments.get(at + 1)?.parse::<u64>().ok()
-    };
-    let Some((name, target)) = arguments
-        .first()
-        .and_then(|a| TARGETS.iter().find(|(n, _)| n == a))
-    else {
-        println!(
-            "targets: {}",
-            TARGETS
-                .iter()
-                .map(|(n, _)| *n)
-                .collect::<Vec<_>>()
-                .join(" ")
-        );
-        std::process::exit(2);
-    };
-    let seconds = option("--seconds").unwrap_or(20);
-    let mut random = Random(option("--seed").unwrap_or(0x9E37_79B9_7F4A_7C15) | 1);
-    let seeds = seeds();
-    let start = Instant::now();
-    let mut runs: u64 = 0;
-    let mut slowest = Duration::ZERO;
-    while start.elapsed() < Duration::from_secs(seconds) {
-        let input = mutate(&seeds, &mut random);
-        let began = Instant::now();
-        if catch_unwind(AssertUnwindSafe(|| target(&input))).is_err() {
-            let file = root().join("fuzz/crashes").join(format!("{name}-{runs}"));
-            let _ = std::fs::create_dir_all(root().join("fuzz/crashes"));
-            let _ = std::fs::write(&file, &input);
-            println!(
-                "{name}: panicked in run {runs}; input in {}",
-                file.display()
-            );
-            std::process::exit(1);
-        }
-        slowest = slowest.max(began.elapsed());
-        runs += 1;
-    }
-    println!(
-        "{name}: {runs} runs in {seconds} s, no panic, slowest {:.1} ms",
-        slowest.as_secs_f64() * 1000.0
-    );
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map(Path::to_owned)
-        .unwrap_or_default()
-}
-
-/// Fixtures and mapping files: inputs that get past the first check.
-fn seeds() -> Vec<Vec<u8>> {
-    let mut found = vec![vec![]];
-    let mut open = vec![root().join("tests/fixtures"), root().join("mappings")];
-    while let Some(dir) = open.pop() {
-        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                open.push(path);
-            } else if let Ok(bytes) = std::fs::read(&path) {
-                found.push(bytes.into_iter().take(LONGEST).collect());
-            }
+    match Arguments::read(&arguments) {
+        Ok(arguments) => arguments.run(),
+        Err(why) => {
+            let names: Vec<_> = TARGETS.iter().map(|t| t.name).collect();
+            eprintln!("{why}\n\n{USAGE}\n\ntargets: {}", names.join(" "));
+            ExitCode::from(2)
         }
     }
-    found
 }
 
-/// xorshift64*: repeatable, and good enough to choose bytes.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n.max(1)
-    }
+/// The command line.
+#[derive(Debug)]
+struct Arguments {
+    targets: Vec<&'static Target>,
+    seconds: u64,
+    seed: u64,
+    jobs: usize,
+    input: Option<PathBuf>,
+    /// Set by ourselves: run in this process.
+    inside: bool,
 }
 
-/// Bytes that parsers treat specially, beside random ones.
-const SPECIAL: &[u8] = b"|^~\\&\r\n\x0b\x1c\"'[](){}=,.;:*?-\xff\xfe\x00\x01\x7f\x80\xc3\xe9";
-
-fn mutate(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut input = seeds[random.below(seeds.len())].clone();
-    for _ in 0..=random.below(8) {
-        let at = random.below(input.len() + 1);
-        match random.below(7) {
-            0 if at < input.len() => input[at] = random.below(256) as u8,
-            1 if at < input.len() => input[at] = SPECIAL[random.below(SPECIAL.len())],
-            2 => input.insert(at, SPECIAL[random.below(SPECIAL.len())]),
-            3 => input.truncate(at),
-            4 => {
-                let end = (at + random.below(64)).min(input.len());
-                input.drain(at..end);
-            }
-            5 => {
-                let end = (at + random.below(64)).min(input.len());
-                let piece = input[at..end].to_vec();
-                let to = random.below(input.len() + 1);
-                input.splice(to..to, piece);
-            }
-            _ => {
-                let other = &seeds[random.below(seeds.len())];
-                let from = random.below(other.len() + 1);
-                let end = (from + random.below(256)).min(other.len());
-                input.splice(at..at, other[from..end].iter().copied());
+impl Arguments {
+    fn read(arguments: &[String]) -> Result<Self, String> {
+        let mut found = Self {
+            targets: vec![],
+            seconds: 20,
+            seed: 1,
+            jobs: 2,
+            input: None,
+            inside: false,
+        };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let mut value = || rest.next().ok_or(format!("{argument} needs a value"));
+            let number = |text: &String| {
+                text.parse::<u64>()
+                    .map_err(|_| format!("{argument} needs a number, not {text}"))
+            };
+            match argument.as_str() {
+                "--seconds" => found.seconds = number(value()?)?.max(1),
+                "--seed" => found.seed = number(value()?)?,
+                "--jobs" => found.jobs = number(value()?)?.clamp(1, 64) as usize,
+                "--input" => found.input = Some(PathBuf::from(value()?)),
+                "--inside" => found.inside = true,
+                "all" => found.targets.extend(TARGETS),
+                name => {
+                    let target = TARGETS.iter().find(|t| t.name == name);
+                    found
+                        .targets
+                        .push(target.ok_or(format!("no target {name}"))?);
+                }
             }
         }
+        match found.targets.len() {
+            0 => Err("which target?".to_owned()),
+            1 => Ok(found),
+            _ if found.input.is_some() => Err("one input is for one target".to_owned()),
+            _ => Ok(found),
+        }
     }
-    input.truncate(LONGEST);
-    input
+
+    fn run(self) -> ExitCode {
+        let well = match (&self.input, self.inside, self.targets.as_slice()) {
+            (Some(file), _, [target]) => run::replay(target, file),
+            (None, true, [target]) => run::fuzz(
+                target,
+                &Options {
+                    time: self.time(target),
+                    seed: self.seed,
+                },
+            ),
+            _ => self.spread(),
+        };
+        if well {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+
+    fn time(&self, target: &Target) -> Duration {
+        let time = Duration::from_secs(self.seconds);
+        if target.first { time } else { time / 2 }
+    }
+
+    /// Each target in a process of its own, a few at a time; true if none found anything.
+    fn spread(&self) -> bool {
+        let queue: Mutex<VecDeque<&Target>> = Mutex::new(self.targets.iter().copied().collect());
+        let failed = Mutex::new(Vec::new());
+        let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs {
+                scope.spawn(|| {
+                    while let Some(target) = next() {
+                        if let (false, Ok(mut failed)) = (self.child(target), failed.lock()) {
+                            failed.push(target.name);
+                        }
+                    }
+                });
+            }
+        });
+        let failed = failed.into_inner().unwrap_or_default();
+        match failed.as_slice() {
+            [] => println!("fuzz: {} targets, nothing found", self.targets.len()),
+            some => println!("fuzz: findings in {}", some.join(", ")),
+        }
+        failed.is_empty()
+    }
+
+    /// Runs one target to its end; what a dead or hanging process was at is a finding.
+    fn child(&self, target: &Target) -> bool {
+        let spawned = std::env::current_exe().and_then(|program| {
+            Command::new(program)
+                .args([target.name, "--inside", "--seconds"])
+                .arg(self.seconds.to_string())
+                .args(["--seed", &self.seed.to_string()])
+                .spawn()
+        });
+        let mut child = match spawned {
+            Ok(child) => child,
+            Err(error) => {
+                println!("{}: cannot be started: {error}", target.name);
+                return false;
+            }
+        };
+        let limit = self.time(target) + GRACE;
+        let start = Instant::now();
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break Some(status),
+                Ok(None) if start.elapsed() < limit => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                _ => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    break None;
+                }
+            }
+        };
+        match status {
+            // The process has said itself what it found.
+            Some(status) if status.code().is_some() => status.success(),
+            Some(status) => run::report_last(target, Finding::Died(status.to_string())),
+            None => run::report_last(target, Finding::Hangs),
+        }
+    }
 }

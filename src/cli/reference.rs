@@ -5,7 +5,7 @@ use crate::domain::reason::{Class, Reason};
 use crate::domain::record::{Bad, FIELDS};
 use crate::domain::value::Kind;
 use crate::fhir::shape::{SHAPES, Section, Target};
-use crate::hl7::ack::code_of;
+use crate::hl7::ack::{before_2_7, code_of};
 use crate::mapping::codes::CODES;
 use crate::mapping::functions::FUNCTIONS;
 use crate::telemetry::catalogue;
@@ -54,8 +54,12 @@ fn errors() -> String {
         } else {
             "no"
         };
+        let older = match before_2_7(number) {
+            older if older == number => String::new(),
+            older => format!(" ({older} before v2.7)"),
+        };
         page.push_str(&format!(
-            "| `{}` | {} | {code:?} {number} | {again} |\n",
+            "| `{}` | {} | {code:?} {number}{older} | {again} |\n",
             reason.code(),
             reason.text()
         ));

@@ -104,7 +104,7 @@ async fn table(config: &Config, files: &[PathBuf]) -> anyhow::Result<()> {
             let report = app
                 .core
                 .intake
-                .take(message, false, ([127, 0, 0, 1], 0).into())
+                .take(message, None, ([127, 0, 0, 1], 0).into())
                 .await;
             let reason = report
                 .refusal

@@ -48,8 +48,25 @@ pub struct Site {
 pub struct Mllp {
     pub listen: SocketAddr,
     pub max_message_bytes: usize,
+    /// Of all messages that are not yet answered.
+    pub max_held_bytes: usize,
     pub max_connections: usize,
+    pub max_connections_per_address: usize,
     pub idle: Duration,
+    /// From the first byte of a message to its last.
+    pub message: Duration,
+    /// For an answer to be taken.
+    pub write: Duration,
+    pub unknown_sender: UnknownSender,
+}
+
+/// What becomes of a message whose sender is no link but `default`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownSender {
+    #[default]
+    Accept,
+    /// AR 103.
+    Refuse,
 }
 
 /// `[dicom]`
@@ -115,7 +132,18 @@ pub struct Link {
     pub inbound: Vec<String>,
     /// Accepted values of MSH-11.
     pub processing: Vec<String>,
+    pub unsupported: Unsupported,
     pub policy: Policy,
+}
+
+/// What becomes of a message whose type or event no mapping file of the link takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unsupported {
+    /// AR 200 or 201.
+    #[default]
+    Refuse,
+    /// AA without effect, journalled with a warning: for senders that stop at the first AR.
+    Accept,
 }
 
 /// `[[target]]`: where publications go.

@@ -8,9 +8,11 @@ use super::Config;
 use super::settings::{SECTIONS, keys_of};
 use crate::diagnostic::Diagnostic;
 use crate::domain::policy::Policy;
+use crate::fuzzing;
 use crate::toml_file::{At, Codes, Doc, Table};
 use jiff::tz::TimeZone;
 use links::policy;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
@@ -179,6 +181,20 @@ impl<'d> Walk<'d> {
             .map_or(default, |n| n.value)
     }
 
+    fn word(
+        &self,
+        section: &str,
+        key: &'static str,
+        words: &[&'static str],
+    ) -> Option<&'static str> {
+        let text = self.text(section, key)?;
+        let found = words.iter().find(|word| **word == text.value).copied();
+        if found.is_none() {
+            self.wrong(text.span, section, key, &words.join(" or "));
+        }
+        found
+    }
+
     fn wrong(&self, span: Range<usize>, section: &str, key: &str, allowed: &str) {
         self.root.report(
             CODES.bad_value,
@@ -247,9 +263,26 @@ fn seconds(n: i64) -> Duration {
 }
 
 /// Fuzz target: any bytes as a configuration.
-pub fn fuzz_config(data: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(data) {
-        let _ = read("fuzz.toml", text, Path::new("."), &[]);
+pub fn fuzz_config(data: &[u8]) -> u64 {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return 0;
+    };
+    match read("fuzz.toml", text, Path::new("."), &[]) {
+        Ok(config) => fuzzing::shape((
+            fuzzing::size(config.links.len()),
+            fuzzing::size(config.targets.len()),
+        )),
+        Err(problems) => {
+            for problem in &problems {
+                crate::diagnostic::render(problem, text);
+            }
+            // The first word of a message names the key.
+            let key = |p: &Diagnostic| {
+                let mut words = p.message.split([' ', ':']);
+                (p.code, words.next().map(str::len))
+            };
+            fuzzing::shape(problems.iter().map(key).collect::<BTreeSet<_>>())
+        }
     }
 }
 

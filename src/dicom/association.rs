@@ -7,6 +7,7 @@
 use super::dimse::sop_class;
 use super::pdata::{P_DATA_TF, PDU_HEADER};
 use super::read::Syntax;
+use crate::fuzzing;
 use dicom_ul::pdu::{
     AbortRQServiceProviderReason, AbortRQSource, AssociationAC, AssociationRJ, AssociationRJResult,
     AssociationRJServiceProviderASCEReason, AssociationRJServiceProviderPresentationReason,
@@ -313,6 +314,28 @@ pub(super) fn abort_reason(broken: &Broken) -> Option<AbortRQServiceProviderReas
 /// True for PDUs that carry messages.
 pub(super) fn is_data(kind: u8) -> bool {
     kind == P_DATA_TF
+}
+
+/// Fuzz target: any bytes as a PDU from the network, negotiated if it is a request.
+pub fn fuzz_associate(data: &[u8]) -> u64 {
+    match read_pdu(data, LONGEST_PDU as u32, true) {
+        Ok(Some(Pdu::AssociationRQ(rq))) => match negotiate(&rq, 16_384) {
+            Ok(accepted) => {
+                let mut bytes = Vec::new();
+                let written = write_pdu(&mut bytes, &accepted.answer).is_ok();
+                fuzzing::shape((
+                    fuzzing::size(rq.presentation_contexts.len()),
+                    accepted.contexts.len().min(8),
+                    rq.user_variables.len().min(8),
+                    written,
+                ))
+            }
+            Err(refused) => fuzzing::shape(format!("{refused:?}")),
+        },
+        Ok(Some(other)) => fuzzing::shape(std::mem::discriminant(&other)),
+        Ok(None) => 1,
+        Err(_) => 2,
+    }
 }
 
 #[cfg(test)]

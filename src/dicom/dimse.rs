@@ -7,6 +7,7 @@ pub mod status;
 
 use super::dataset::Tag;
 use super::read::ReadError;
+use crate::fuzzing;
 
 /// SOP classes of the services.
 pub mod sop_class {
@@ -278,11 +279,25 @@ fn tags(value: &[u8]) -> Vec<Tag> {
         .collect()
 }
 
-/// Fuzz target: any bytes as a command set; what is read is written and read back as the same.
-pub fn fuzz_command(data: &[u8]) {
-    if let Ok(command) = Command::read(data) {
-        let _ = Command::read(&command.write());
-    }
+/// Fuzz target: any bytes as a command set; what is read can be written and read back, and is then the same for ever.
+pub fn fuzz_command(data: &[u8]) -> u64 {
+    let command = match Command::read(data) {
+        Ok(command) => command,
+        Err(error) => return fuzzing::shape((error.what, error.tag.map(|t| t.1))),
+    };
+    let again = Command::read(&command.write());
+    let last = again.as_ref().map(|c| Command::read(&c.write()));
+    assert!(
+        last.is_ok_and(|last| last == again),
+        "what is written is not read back"
+    );
+    fuzzing::shape((
+        command.field,
+        (command.message_id.is_some(), command.responded_to.is_some()),
+        (command.class().is_some(), command.instance().is_some()),
+        (command.has_data, command.comment.is_some()),
+        fuzzing::size(command.attributes.len() + command.offending.len()),
+    ))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use super::dimse::Command;
 use super::read::ReadError;
+use crate::fuzzing;
 
 /// PDU type of P-DATA-TF.
 pub const P_DATA_TF: u8 = 0x04;
@@ -224,15 +225,25 @@ fn close(out: &mut [u8], at: usize) {
     }
 }
 
-/// Fuzz target: any bytes as the variable field of a P-DATA-TF.
-pub fn fuzz_pdata(data: &[u8]) {
-    let mut reassembler = Reassembler::new(4096);
+/// Fuzz target: any bytes as the variable field of a P-DATA-TF; nothing longer than the limits is put together.
+pub fn fuzz_pdata(data: &[u8]) -> u64 {
+    const LIMIT: usize = 4096;
+    let mut reassembler = Reassembler::new(LIMIT);
+    let mut messages = 0;
     for pdv in pdvs(data) {
         match pdv.and_then(|p| reassembler.push(p)) {
-            Ok(_) => {}
-            Err(_) => return,
+            Ok(Some(message)) => {
+                assert!(message.data.len() <= LIMIT, "longer than the limit");
+                messages += 1;
+            }
+            Ok(None) => {}
+            Err(PdataError::Command(error)) => {
+                return fuzzing::shape((messages.min(3), error.what));
+            }
+            Err(error) => return fuzzing::shape((messages.min(3), error.to_string())),
         }
     }
+    fuzzing::shape((fuzzing::size(messages), reassembler.is_idle()))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use super::dataset::{Content, DataSet, Element, SPECIFIC_CHARACTER_SET, Tag, Vr,
 use super::dictionary::{self, traits};
 pub use super::write::Syntax;
 use super::write::is_long;
+use crate::fuzzing;
+use std::collections::BTreeSet;
 
 /// Bounds of one data set.
 #[derive(Debug, Clone, Copy)]
@@ -395,23 +397,42 @@ impl Reader<'_> {
 }
 
 /// Fuzz target: any bytes as an implicit data set.
-pub fn fuzz_dataset_implicit(data: &[u8]) {
-    fuzz(data, Syntax::ImplicitLe);
+pub fn fuzz_dataset_implicit(data: &[u8]) -> u64 {
+    fuzz(data, Syntax::ImplicitLe)
 }
 
 /// Fuzz target: any bytes as an explicit data set.
-pub fn fuzz_dataset_explicit(data: &[u8]) {
-    fuzz(data, Syntax::ExplicitLe);
+pub fn fuzz_dataset_explicit(data: &[u8]) -> u64 {
+    fuzz(data, Syntax::ExplicitLe)
 }
 
-/// What can be read, can be written again and read back as the same.
-fn fuzz(data: &[u8], syntax: Syntax) {
-    let Ok(mut ds) = read(data, syntax, Limits::default(), None) else {
-        return;
+/// What can be read can be written again.
+fn fuzz(data: &[u8], syntax: Syntax) -> u64 {
+    let mut ds = match read(data, syntax, Limits::default(), None) {
+        Ok(ds) => ds,
+        Err(error) => {
+            return fuzzing::shape((error.what, error.tag.and_then(dictionary::keyword_of)));
+        }
     };
+    let warnings: BTreeSet<_> = ds
+        .warnings()
+        .iter()
+        .map(|w| (w.what, dictionary::keyword_of(w.tag)))
+        .collect();
     ds.remove(SPECIFIC_CHARACTER_SET);
     let fitted = super::charset::fit(&ds, None);
-    drop(super::write::write(&fitted.data, syntax, fitted.charset));
+    let written = super::write::write(&fitted.data, syntax, fitted.charset);
+    fuzzing::shape((
+        warnings,
+        fuzzing::size(ds.len()),
+        written.is_ok(),
+        depth(&ds),
+    ))
+}
+
+fn depth(ds: &DataSet) -> usize {
+    let inner = ds.iter().flat_map(Element::items).map(depth).max();
+    inner.map_or(0, |depth| depth + 1)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Servers quote the request in `diagnostics` and `details.text`, so neither is kept: severity, code and element say enough to act.
 
+use crate::fuzzing;
 use serde_json::Value as Json;
 
 /// Issues that a summary names; the rest is counted.
@@ -84,10 +85,25 @@ pub fn transaction(response: &Json, sent: usize) -> Result<(), Failed> {
 }
 
 /// Fuzz target: any bytes as an answer.
-pub fn fuzz_outcome(data: &[u8]) {
-    if let Ok(json) = serde_json::from_slice::<Json>(data) {
-        let _ = (summary(&json), transaction(&json, 1));
-    }
+pub fn fuzz_outcome(data: &[u8]) -> u64 {
+    let Ok(json) = serde_json::from_slice::<Json>(data) else {
+        return 0;
+    };
+    let summary = summary(&json);
+    assert!(
+        summary.len() <= SHOWN * 5 * LONGEST,
+        "a summary grows with the answer"
+    );
+    let failed = match transaction(&json, 1) {
+        Ok(()) => 0,
+        Err(Failed::Unreadable(why)) => fuzzing::shape(why.len()),
+        Err(Failed::Entry(status, _)) => fuzzing::shape(status),
+    };
+    fuzzing::shape((
+        failed,
+        summary.matches(' ').count(),
+        summary.matches('?').count(),
+    ))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use super::message::Separators;
 use crate::domain::reason::{Hl7Place, Place, Reason, Refusal};
+use crate::fuzzing;
 use hl7_parser::builder::{
     ComponentBuilder, FieldBuilder, MessageBuilder, RepeatBuilder, SegmentBuilder,
 };
@@ -85,6 +86,11 @@ pub fn code_of(reason: Reason) -> (AckCode, u16) {
         | Reason::MppsPatientMismatch => (AE, 207),
         Reason::Limit | Reason::StorageAway | Reason::Internal => (AR, 207),
     }
+}
+
+/// A code of table 0357 in messages older than v2.7, with which 104 came.
+pub fn before_2_7(code: u16) -> u16 {
+    if code == 104 { 102 } else { code }
 }
 
 /// The texts of table 0357 that Relais uses.
@@ -271,9 +277,8 @@ pub fn ack(
 
 fn error(refusal: &Refusal, version: (u8, u8)) -> SegmentBuilder {
     let (_, number) = code_of(refusal.reason);
-    // 104 came with v2.7.
-    let number = if number == 104 && version < (2, 7) {
-        102
+    let number = if version < (2, 7) {
+        before_2_7(number)
     } else {
         number
     };
@@ -379,14 +384,10 @@ impl Echo {
 }
 
 /// Fuzz target: any request gets an answer that is one valid message without framing bytes in it.
-pub fn fuzz_ack(data: &[u8]) {
+pub fn fuzz_ack(data: &[u8]) -> u64 {
     let refusal = Refusal::new(Reason::FieldMissing, "nothing");
-    let answer = ack(
-        &AckTo::peek(data),
-        AckCode::AE,
-        Some(&refusal),
-        ("1", "20260602080000"),
-    );
+    let to = AckTo::peek(data);
+    let answer = ack(&to, AckCode::AE, Some(&refusal), ("1", "20260602080000"));
     let control = |b: &u8| *b < 0x20 && *b != b'\r';
     assert!(
         !answer.iter().any(control),
@@ -397,6 +398,17 @@ pub fn fuzz_ack(data: &[u8]) {
         4,
         "an answer is MSH, MSA and ERR"
     );
+    assert!(
+        answer.len() <= 16 * MAX_ECHO,
+        "an answer grows with the request"
+    );
+    fuzzing::shape((
+        to.fields.len(),
+        to.version(),
+        to.answer(AckCode::AE),
+        to.answer(AckCode::AA),
+        to.fields.iter().filter(|f| f.len() == MAX_ECHO).count(),
+    ))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Each message of a batch is answered on its own. Two messages written back to back without batch segments are split alike.
 
+use crate::fuzzing;
 use std::ops::Range;
 
 /// The messages in `raw`, as byte ranges in order. Bytes that are no batch are one range: all of them.
@@ -44,6 +45,25 @@ pub fn messages(raw: &[u8]) -> Vec<Range<usize>> {
     }
 }
 
+/// Fuzz target: any bytes; the messages found lie in order and inside.
+pub fn fuzz_batch(data: &[u8]) -> u64 {
+    let found = messages(data);
+    let mut end = 0;
+    for range in &found {
+        assert!(
+            range.start >= end && range.start <= range.end && range.end <= data.len(),
+            "messages overlap or lie outside"
+        );
+        end = range.end;
+    }
+    let first = found.first().map_or(0, |range| range.start);
+    fuzzing::shape((
+        fuzzing::size(found.len()),
+        first > 0,
+        fuzzing::size(data.len() - end),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,11 +99,7 @@ mod tests {
     proptest! {
         #[test]
         fn ranges_are_in_order_and_inside(raw in "(FHS\\||BHS\\||MSH\\||BTS|FTS|x|\r|\n){0,20}") {
-            let mut end = 0;
-            for range in messages(raw.as_bytes()) {
-                prop_assert!(range.start >= end && range.end <= raw.len());
-                end = range.end;
-            }
+            fuzz_batch(raw.as_bytes());
         }
     }
 }

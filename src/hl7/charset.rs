@@ -4,6 +4,7 @@
 //! second byte may equal a delimiter (`\`, `|`, `^`), and UTF-16/32 cannot be framed by MLLP.
 //! The WHATWG tables of `encoding_rs` are used where they equal the ISO standard; ISO 8859-1 and 8859-9 are corrected here.
 
+use crate::fuzzing;
 use std::{borrow::Cow, sync::LazyLock};
 
 /// A character set that Relais reads and writes.
@@ -222,6 +223,39 @@ fn above(table: Option<&Upper>, byte: u8) -> Option<char> {
     match byte.checked_sub(0x80) {
         None => Some(char::from(byte)),
         Some(i) => table?.get(usize::from(i)).copied().flatten(),
+    }
+}
+
+/// Fuzz target: a name of a character set and bytes in it; what decodes encodes to the same bytes.
+pub fn fuzz_charset(data: &[u8]) -> u64 {
+    let (name, bytes) = data
+        .iter()
+        .position(|&b| b == b'|')
+        .map_or((data, &[][..]), |at| {
+            (
+                data.get(..at).unwrap_or_default(),
+                data.get(at + 1..).unwrap_or_default(),
+            )
+        });
+    let Some(charset) = Charset::of_hl7(&String::from_utf8_lossy(name)) else {
+        return 0;
+    };
+    let decoded = charset.decode_strict(bytes);
+    assert_eq!(
+        charset.check(bytes).err(),
+        decoded.as_ref().err().copied(),
+        "checking and decoding differ"
+    );
+    match decoded {
+        Ok(text) => {
+            assert_eq!(
+                charset.encode(&text).as_deref(),
+                Ok(bytes),
+                "the way back differs"
+            );
+            fuzzing::shape((charset, fuzzing::size(text.len() - bytes.len())))
+        }
+        Err(at) => fuzzing::shape((charset, bytes.get(at))),
     }
 }
 

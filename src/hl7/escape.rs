@@ -4,6 +4,7 @@
 //! What is unknown or unterminated stays as it was written: losing text is worse than showing a backslash.
 
 use super::{charset::Charset, message::Separators};
+use crate::fuzzing;
 use std::borrow::Cow;
 
 /// The most blanks or line breaks that one `\.sk<n>\` or `\.sp<n>\` may stand for; a hostile count is capped here.
@@ -177,6 +178,45 @@ fn flush(plain: &mut String, bytes: &mut Vec<u8>, charset: Charset, escape: char
         }
     }
     bytes.clear();
+}
+
+/// Fuzz target: any text in any character set; what comes out is bounded by what went in.
+pub fn fuzz_escape(data: &[u8]) -> u64 {
+    let Some((&choice, rest)) = data.split_first() else {
+        return 0;
+    };
+    let Ok(text) = std::str::from_utf8(rest) else {
+        return 1;
+    };
+    let separators = match choice & 1 {
+        0 => Separators::default(),
+        _ => Separators {
+            escape: b'^',
+            component: b'\\',
+            truncation: Some(b'#'),
+            ..Separators::default()
+        },
+    };
+    let charset = match choice & 6 {
+        0 => Charset::Utf8,
+        2 => Charset::Latin1,
+        4 => Charset::Windows1252,
+        _ => Charset::Ascii,
+    };
+    let plain = unescape(text, &separators, charset);
+    // The shortest sequence that grows is `\.sp99\`.
+    assert!(
+        plain.len() <= text.len().saturating_mul(MAX_SKIP / 4),
+        "a value grows without bound"
+    );
+    let has = |c| plain.contains(c);
+    fuzzing::shape((
+        choice & 7,
+        fuzzing::size(plain.matches(char::from(separators.escape)).count()),
+        [has('\n'), has(' '), has('|'), has('&'), has('~')],
+        fuzzing::size(text.len().abs_diff(plain.len())),
+        plain.is_ascii(),
+    ))
 }
 
 #[cfg(test)]

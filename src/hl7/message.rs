@@ -13,6 +13,7 @@ use super::{
     view::{Field, Segment},
 };
 use crate::domain::reason::{Hl7Place, Place, Reason, Refusal};
+use crate::fuzzing;
 use index::{Index, SegmentAt, Warnings};
 use std::{borrow::Cow, sync::Arc};
 
@@ -357,7 +358,7 @@ fn printable(text: &str) -> String {
 }
 
 /// Fuzz target: parses any bytes and walks everything that was found.
-pub fn fuzz_hl7_message(data: &[u8]) {
+pub fn fuzz_hl7_message(data: &[u8]) -> u64 {
     let (link, data) = match data.split_first() {
         Some((0, rest)) => (Some(Charset::Latin1), rest),
         _ => (None, data),
@@ -366,12 +367,27 @@ pub fn fuzz_hl7_message(data: &[u8]) {
         charset: link,
         contradiction: Contradiction::TakeAsUtf8,
     };
-    if let Ok(message) = Message::parse(Arc::from(data), &reading) {
-        let _ = message.header();
-        for segment in message.segments() {
-            for n in 1..=40 {
-                super::view::walk(segment.field(n));
-            }
+    let message = match Message::parse(Arc::from(data), &reading) {
+        Ok(message) => message,
+        Err(refusal) => return fuzzing::shape((refusal.reason, &refusal.at)),
+    };
+    let _ = message.header();
+    for segment in message.segments() {
+        // Empty fields are read alike: one of each segment is enough.
+        let (empty, filled): (Vec<_>, Vec<_>) = (1..=40)
+            .map(|n| segment.field(n))
+            .partition(|field| field.is_empty());
+        for field in filled.into_iter().chain(empty.into_iter().take(1)) {
+            super::view::walk(field);
         }
     }
+    let ids: std::collections::BTreeSet<&str> = message.segments().map(Segment::id).collect();
+    let known = |id: &&&str| ["MSH", "PID", "PV1", "ORC", "OBR", "OBX", "IPC"].contains(id);
+    fuzzing::shape((
+        message.charset(),
+        message.separators().truncation.is_some(),
+        message.warnings().len(),
+        fuzzing::size(message.segments.len()),
+        ids.iter().filter(known).collect::<Vec<_>>(),
+    ))
 }

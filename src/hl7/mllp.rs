@@ -1,9 +1,16 @@
 //! MLLP framing (HL7 v2 Transport, Minimal Lower Layer Protocol): `<VT> message <FS><CR>`. Pure: bytes in, frames out.
 //!
-//! Memory is bounded by the limit, never by what a peer announces or sends: of a message beyond the limit only the beginning is
-//! kept, enough to answer it by name. Whatever pieces the bytes arrive in, the frames are the same.
+//! Memory is bounded by the limit of one message and by the [`Room`] that all connections share, never by what a peer announces or
+//! sends: of a message beyond either only the beginning is kept, enough to answer it by name. Whatever pieces the bytes arrive in,
+//! the frames are the same.
 
+mod room;
+
+pub use room::{Held, Room};
+
+use crate::fuzzing;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Start of a block.
 pub const VT: u8 = 0x0B;
@@ -15,15 +22,26 @@ const LF: u8 = 0x0A;
 /// How much of an oversize message is kept: its MSH, so that an AR can name the control id.
 pub const OVERSIZE_HEAD: usize = 4096;
 
+/// Why only the beginning of a message was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cut {
+    /// It is longer than a message may be: it will never be taken.
+    TooLong,
+    /// Other messages held the memory at that moment: it may be sent again.
+    NoRoom,
+}
+
 /// A message taken out of its frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct RawFrame {
-    /// The message; only its beginning if `oversize`.
+    /// The message; only its beginning if `cut`.
     pub bytes: Vec<u8>,
-    /// True if the message was longer than the limit.
-    pub oversize: bool,
+    /// Why only its beginning was kept, if so.
+    pub cut: Option<Cut>,
     /// How long the message was.
     pub length: u64,
+    /// Its share of the room, given back when it is dropped.
+    pub held: Held,
 }
 
 /// Takes frames out of a stream of bytes.
@@ -32,6 +50,8 @@ pub struct FrameReader {
     limit: usize,
     state: State,
     buffer: Vec<u8>,
+    held: Held,
+    cut: Option<Cut>,
     length: u64,
     frames: VecDeque<RawFrame>,
     noise: u64,
@@ -46,12 +66,19 @@ enum State {
 }
 
 impl FrameReader {
-    /// A reader of messages of at most `limit` bytes.
+    /// A reader of messages of at most `limit` bytes, in a room of its own.
     pub fn new(limit: usize) -> Self {
+        Self::within(limit, &Room::of(usize::MAX))
+    }
+
+    /// A reader of messages of at most `limit` bytes that shares a room with others.
+    pub fn within(limit: usize, room: &Arc<Room>) -> Self {
         Self {
             limit,
             state: State::Outside,
             buffer: Vec::new(),
+            held: Held::nothing(room),
+            cut: None,
             length: 0,
             frames: VecDeque::new(),
             noise: 0,
@@ -113,6 +140,19 @@ impl FrameReader {
         self.state != State::Outside
     }
 
+    /// True if the last byte was the FS of a frame that has begun: nothing but its CR is missing.
+    pub fn is_ending(&self) -> bool {
+        self.state == State::AfterFs
+    }
+
+    /// Ends the frame whose FS was the last byte: nothing came for so long that its sender leaves the CR out.
+    pub fn end(&mut self) {
+        if self.is_ending() {
+            self.complete();
+            self.state = State::Outside;
+        }
+    }
+
     /// How many bytes stood outside any frame so far.
     pub fn noise(&self) -> u64 {
         self.noise
@@ -125,9 +165,15 @@ impl FrameReader {
 
     fn keep(&mut self, data: &[u8]) {
         self.length += data.len() as u64;
-        if !self.is_oversize() {
-            self.buffer.extend_from_slice(data);
-            return;
+        if self.cut.is_none() {
+            if self.length > self.limit as u64 {
+                self.cut = Some(Cut::TooLong);
+            } else if !self.held.more(data.len()) {
+                self.cut = Some(Cut::NoRoom);
+            } else {
+                self.buffer.extend_from_slice(data);
+                return;
+            }
         }
         let head = OVERSIZE_HEAD.min(self.limit);
         let missing = head.saturating_sub(self.buffer.len());
@@ -135,14 +181,12 @@ impl FrameReader {
         self.buffer.extend_from_slice(more);
         self.buffer.truncate(head);
         self.buffer.shrink_to(head);
-    }
-
-    fn is_oversize(&self) -> bool {
-        self.length > self.limit as u64
+        self.held.give_back();
     }
 
     fn complete(&mut self) {
-        let oversize = self.is_oversize();
+        let mut cut = self.cut.take();
+        let held = self.held.take();
         let mut bytes = std::mem::take(&mut self.buffer);
         let mut length = std::mem::take(&mut self.length);
         // A sender that broke off and began again: the frame that never ended expects no answer.
@@ -151,10 +195,15 @@ impl FrameReader {
             length -= restart as u64 + 1;
             bytes.drain(..=restart);
         }
+        // What there was no room for may be too long all the same, and that is what helps its sender.
+        if cut.is_some() && length > self.limit as u64 {
+            cut = Some(Cut::TooLong);
+        }
         self.frames.push_back(RawFrame {
             bytes,
-            oversize,
+            cut,
             length,
+            held,
         });
     }
 }
@@ -169,10 +218,10 @@ pub fn frame(message: &[u8]) -> Vec<u8> {
 }
 
 /// Fuzz target: any bytes, in pieces of any size, stay within the limit and give the same frames as in one piece.
-pub fn fuzz_mllp_frame(data: &[u8]) {
+pub fn fuzz_mllp_frame(data: &[u8]) -> u64 {
     const LIMIT: usize = 64;
     let Some((&size, stream)) = data.split_first() else {
-        return;
+        return 0;
     };
     let mut at_once = FrameReader::new(LIMIT);
     at_once.push(stream);
@@ -192,6 +241,13 @@ pub fn fuzz_mllp_frame(data: &[u8]) {
         at_once.noise, in_pieces.noise,
         "noise depends on the pieces"
     );
+    let frames = at_once.frames.iter();
+    fuzzing::shape((
+        fuzzing::size(at_once.frames.len()),
+        frames.filter(|f| f.cut.is_some()).count().min(2),
+        fuzzing::size(at_once.noise as usize),
+        at_once.is_inside(),
+    ))
 }
 
 #[cfg(test)]
@@ -252,13 +308,13 @@ mod tests {
         }
         reader.push(&frame(b"MSH|next"));
         let first = reader.pop().expect("an oversize frame");
-        assert!(first.oversize);
+        assert_eq!(first.cut, Some(Cut::TooLong));
         assert_eq!((first.bytes.len(), first.length), (OVERSIZE_HEAD, 50_009));
         assert_eq!(&first.bytes[..9], b"MSH|^~\\&|");
         let second = reader.pop().expect("the next frame");
         assert_eq!(
-            (second.bytes.as_slice(), second.oversize),
-            (b"MSH|next".as_slice(), false)
+            (second.bytes.as_slice(), second.cut),
+            (b"MSH|next".as_slice(), None)
         );
     }
 
@@ -266,8 +322,46 @@ mod tests {
     fn a_message_of_exactly_the_limit_is_not_oversize() {
         let mut reader = FrameReader::new(8);
         reader.push(&[frame(b"MSH|next"), frame(b"MSH|next.")].concat());
-        assert_eq!(reader.pop().map(|f| f.oversize), Some(false));
-        assert_eq!(reader.pop().map(|f| f.oversize), Some(true));
+        assert_eq!(reader.pop().map(|f| f.cut), Some(None));
+        assert_eq!(reader.pop().map(|f| f.cut), Some(Some(Cut::TooLong)));
+    }
+
+    #[test]
+    fn a_frame_whose_cr_never_comes_can_be_ended() {
+        let mut reader = FrameReader::new(100);
+        reader.push(b"\x0BMSH|a\x1C");
+        assert!(reader.is_ending() && reader.pop().is_none());
+        reader.end();
+        assert_eq!(reader.pop().map(|f| f.bytes), Some(b"MSH|a".to_vec()));
+        // The CR comes after all: it is the end of a line between frames.
+        reader.push(b"\r\x0BMSH|b");
+        reader.end();
+        assert!(reader.pop().is_none() && reader.is_inside());
+        assert_eq!(reader.noise(), 0);
+    }
+
+    #[test]
+    fn readers_share_a_room_and_what_finds_none_is_cut() {
+        let room = Room::of(100);
+        let readers = || FrameReader::within(90, &room);
+        let (mut first, mut second, mut third) = (readers(), readers(), readers());
+        first.push(&frame(&[b'a'; 60]));
+        second.push(&frame(&[b'b'; 50]));
+        let first = first.pop().expect("the first frame");
+        let cut = second.pop().expect("the second frame");
+        assert_eq!(
+            (first.cut, cut.cut, cut.length),
+            (None, Some(Cut::NoRoom), 50)
+        );
+        // A message in hand holds its room until it is dropped, one that was cut holds none.
+        third.push(&frame(&[b'c'; 41]));
+        assert_eq!(third.pop().map(|f| f.cut), Some(Some(Cut::NoRoom)));
+        drop(first);
+        third.push(&frame(&[b'c'; 50]));
+        assert_eq!(third.pop().map(|f| f.cut), Some(None));
+        third.push(b"\x0Bnever ended");
+        drop(third);
+        assert_eq!(room.used(), 0);
     }
 
     proptest! {

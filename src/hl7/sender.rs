@@ -98,7 +98,7 @@ async fn next_answer(
     let mut chunk = vec![0; 8 * 1024];
     loop {
         match reader.pop() {
-            Some(frame) if frame.oversize => return Err(SendError::Oversize),
+            Some(frame) if frame.cut.is_some() => return Err(SendError::Oversize),
             Some(frame) => return Ok(frame.bytes),
             None => {}
         }

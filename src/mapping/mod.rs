@@ -101,18 +101,30 @@ impl MappingSet {
 }
 
 /// Fuzz target: any bytes as a mapping file.
-pub fn fuzz_mapping_file(data: &[u8]) {
+pub fn fuzz_mapping_file(data: &[u8]) -> u64 {
     let Ok(text) = std::str::from_utf8(data) else {
-        return;
+        return 0;
     };
     let file = |name: &str| SourceFile {
         name: name.to_owned(),
         layer: 0,
         text: text.into(),
     };
-    let _ = MappingSet::compile(vec![
+    let (set, problems) = MappingSet::compile(vec![
         file("inbound/fuzz.toml"),
         file("worklist/fuzz.toml"),
         file("segments/fuzz.toml"),
+        file("outbound/fhir/patient.toml"),
     ]);
+    for problem in &problems {
+        crate::diagnostic::render(problem, text);
+    }
+    crate::fuzzing::shape((
+        problems
+            .iter()
+            .map(|p| p.code)
+            .collect::<std::collections::BTreeSet<_>>(),
+        crate::fuzzing::size(problems.len()),
+        set.models().count(),
+    ))
 }

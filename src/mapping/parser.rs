@@ -15,6 +15,7 @@ use super::ast::*;
 use super::functions::{FUNCTIONS, Piped, function};
 use super::lexer::{Tok, Token, tokens};
 use crate::diagnostic::did_you_mean;
+use crate::fuzzing;
 
 /// Deepest nesting of parentheses, brackets and calls.
 pub const MAX_DEPTH: usize = 16;
@@ -361,13 +362,18 @@ impl Parser {
 }
 
 /// Fuzz target: any text as a rule of each dialect.
-pub fn fuzz_rule(data: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(data) {
-        for dialect in [Dialect::Hl7, Dialect::Dicom, Dialect::Record] {
-            let _ = expression(text, 0, dialect);
-            let _ = condition(text, 7, dialect);
-        }
-    }
+pub fn fuzz_rule(data: &[u8]) -> u64 {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return 0;
+    };
+    let kind = |p: &Problem| (p.code, p.hint.as_ref().map(String::len), p.label.len());
+    let outcomes = [Dialect::Hl7, Dialect::Dicom, Dialect::Record].map(|dialect| {
+        let expression = expression(text, 0, dialect).err();
+        let condition = condition(text, 7, dialect).err();
+        (expression.as_ref().map(kind), condition.as_ref().map(kind))
+    });
+    let words = |c: char| fuzzing::size(text.matches(c).count());
+    fuzzing::shape((outcomes, "([|?{".chars().map(words).collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! rows can only tie by being the same: a load error. A result cell with `;` is a list.
 
 use super::parser::Problem;
-use std::collections::HashMap;
+use crate::fuzzing;
+use std::collections::{BTreeSet, HashMap};
 
 /// Largest table, in bytes and rows.
 const MAX_BYTES: usize = 8 << 20;
@@ -301,14 +302,22 @@ fn finish(table: &mut Table) {
 }
 
 /// Fuzz target: any bytes as a table.
-pub fn fuzz_table(data: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(data) {
-        let (table, _) = read("fuzz.csv", text);
-        for row in table.rows() {
-            let keys: Vec<_> = row.cells.iter().map(|c| Some(c.as_str())).collect();
-            let _ = table.find(&keys);
-        }
+pub fn fuzz_table(data: &[u8]) -> u64 {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return 0;
+    };
+    let (table, problems) = read("fuzz.csv", text);
+    let mut found = 0;
+    for row in table.rows() {
+        let keys: Vec<_> = row.cells.iter().map(|c| Some(c.as_str())).collect();
+        found += usize::from(table.find(&keys).is_some());
     }
+    let codes: BTreeSet<_> = problems.iter().map(|p| p.code).collect();
+    fuzzing::shape((
+        codes,
+        fuzzing::size(table.rows().len()),
+        fuzzing::size(found),
+    ))
 }
 
 #[cfg(test)]

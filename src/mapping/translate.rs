@@ -28,6 +28,19 @@ pub struct Translation {
     pub ignored: Option<String>,
 }
 
+impl Translation {
+    /// A message that asks for nothing.
+    pub fn without_effect() -> Self {
+        Self {
+            commands: vec![],
+            at: None,
+            warnings: vec![],
+            file: String::new(),
+            ignored: None,
+        }
+    }
+}
+
 /// What a performed step message does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MppsOp {

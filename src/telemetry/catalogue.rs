@@ -81,8 +81,13 @@ pub const METRICS: &[Metric] = &[
         "HL7 messages taken from senders."),
     metric("relais_mllp_connections", Gauge, Count, &[],
         "MLLP connections open now."),
-    metric("relais_mllp_connections_refused_total", Counter, Count, &[],
-        "MLLP connections refused at `[mllp] max_connections`."),
+    metric("relais_mllp_connections_refused_total", Counter, Count, &["limit"],
+        "MLLP connections closed at once: `[mllp] max_connections` (`all`) or `max_connections_per_address` (`address`).").rare(),
+    metric("relais_mllp_connections_ended_total", Counter, Count, &["why"],
+        "MLLP connections that ended: `closed` by the peer, `idle`, `slow` (a message not complete in time), `write_timeout` (answer not taken), \
+         `partial` (closed inside a message), `noise` (no MLLP), `io`, `panic`, `shutdown`.").rare(),
+    metric("relais_hl7_acks_total", Counter, Count, &["link", "code", "reason"],
+        "HL7 messages by link, outcome (AA, AE, AR) and reason of the refusal (empty: accepted)."),
     // DICOM.
     metric("relais_dicom_associations", Gauge, Count, &[],
         "DICOM associations open now."),
@@ -191,7 +196,8 @@ mod tests {
             let name = m.name;
             assert!(name.starts_with("relais_"), "{name}");
             assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
                 "{name}"
             );
             assert_eq!(m.kind == Counter, name.ends_with("_total"), "{name}");

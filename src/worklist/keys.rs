@@ -4,6 +4,7 @@ use super::fold::fold_name;
 use crate::dicom::dataset::{Content, DataSet, Element};
 use crate::dicom::dictionary::keyword_of;
 use crate::domain::reason::{Place, Reason, Refusal};
+use crate::fuzzing;
 
 /// Attributes that are matched when a value is sent; of any other attribute a value is ignored and the answer says so (FF01).
 /// The required ones are those of Table K.6-1; IHE RAD-5 adds accession and Requested Procedure ID; the rest is what scanners send.
@@ -357,4 +358,43 @@ fn ends(
 fn range_test(keyword: &'static str, text: &str, len: usize) -> Result<Test, Refusal> {
     let (from, to) = ends(keyword, text, len)?;
     Ok(Test::Range(from, to))
+}
+
+/// Fuzz target: any bytes as a C-FIND identifier, asked of one item.
+pub fn fuzz_query(data: &[u8]) -> u64 {
+    use crate::dicom::read::{Limits, Syntax, read};
+    let Ok(identifier) = read(data, Syntax::ImplicitLe, Limits::default(), None) else {
+        return 0;
+    };
+    let query = match Query::parse(identifier) {
+        Ok(query) => query,
+        Err(refusal) => return fuzzing::shape((refusal.reason, &refusal.at)),
+    };
+    let mut item = DataSet::new();
+    item.put_text("PatientName", "MAÎTREJEAN^Loïc");
+    item.put_text("PatientID", "80000001");
+    let mut step = DataSet::new();
+    step.put_text("ScheduledStationAETitle", "CT1");
+    step.put_text("ScheduledProcedureStepStartDate", "20260602");
+    step.put_text("ScheduledProcedureStepStartTime", "084500");
+    item.put_items(STEP, vec![step]);
+    let verdicts = super::matching::verdicts(&item, &query);
+    let answer = super::matching::answer(&item, &query.identifier);
+    assert!(
+        answer.len() <= query.identifier.len(),
+        "more is answered than was asked for"
+    );
+    let _ = (query.keys_text(), query.name_prefix());
+    let kinds: Vec<_> = query
+        .keys
+        .iter()
+        .map(|key| (key.keyword, std::mem::discriminant(&key.test)))
+        .collect();
+    let matched = verdicts.iter().filter(|v| v.matched).count();
+    fuzzing::shape((
+        kinds,
+        matched,
+        query.start.map(|s| (s.from.is_some(), s.to.is_some())),
+        fuzzing::size(query.ignored.len()),
+    ))
 }

@@ -132,6 +132,17 @@ impl Story {
         self.bytes(&text)
     }
 
+    /// ADT^A40 that merges the patient of another story into this one's.
+    pub fn merge(&self, other: &Self, at: &str) -> Vec<u8> {
+        let text = format!(
+            "{header}EVN||{at}\r{patient}MRG|{id}^^^HOPA&1.2.250.1.999.1.1&ISO^PI\r",
+            header = self.header("ADT^A40^ADT_A39", &format!("A40{}{at}", self.n), at),
+            patient = self.patient(),
+            id = other.patient_id(),
+        );
+        self.bytes(&text)
+    }
+
     /// ORU^R01 with a PDF, of a result status (OBR-25: P, F, C ...), said at `at`.
     pub fn report(&self, status: &str, at: &str) -> Vec<u8> {
         let n = self.n;

@@ -128,10 +128,29 @@ impl Process {
 
     /// Memory that it holds, in KiB.
     pub fn resident_kib(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that it held since it started, in KiB.
+    pub fn peak_kib(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|l| l.strip_prefix(name));
         let number = line.and_then(|l| l.split_whitespace().next());
-        number.and_then(|n| n.parse().ok()).expect("VmRSS in KiB")
+        number.and_then(|n| n.parse().ok()).expect("a size in KiB")
+    }
+
+    /// A metric of the running process by its name and labels as Prometheus writes them; 0 if it is not there.
+    pub fn metric(&self, name: &str) -> f64 {
+        let page = http::get(self.http, "/metrics").map(|(_, page)| page);
+        let page = page.unwrap_or_default();
+        let value = page
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.and_then(|v| v.parse().ok()).unwrap_or(0.0)
     }
 
     /// Everything that it printed so far.
@@ -240,6 +259,11 @@ name = "ris"
 match = {{ msh3 = "RISX" }}
 charset = "8859/1"
 default_issuer = {{ name = "HOPA", oid = "1.2.250.1.999.1.1" }}
+[[link]]
+name = "lenient"
+match = {{ msh3 = "LENIENT" }}
+charset_contradiction = "utf8"
+unsupported = "accept"
 {target}"#
     )
 }

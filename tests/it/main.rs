@@ -9,7 +9,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod acks;
 mod app;
+mod charsets;
 mod corrections;
 mod exams;
 mod intake;
@@ -36,6 +38,8 @@ pub type Test = (&'static str, fn(&TestApp));
 
 /// Every test of the binary; a new file adds its list here.
 const TESTS: &[&[Test]] = &[
+    acks::TESTS,
+    charsets::TESTS,
     intake::TESTS,
     worklist::TESTS,
     exams::TESTS,

@@ -2,7 +2,7 @@
 
 use super::{CODES, CONFLICT, Walk, is_oid};
 use crate::config::settings::keys_of;
-use crate::config::{DEFAULT_LINK, Link, LinkKind, Match};
+use crate::config::{DEFAULT_LINK, Link, LinkKind, Match, Unsupported};
 use crate::domain::policy::Policy;
 use crate::domain::time::Role;
 use crate::domain::value::Issuer;
@@ -46,6 +46,7 @@ impl<'d> Walk<'d> {
                 ins_authorities: INS_OIDS.map(oid).to_vec(),
                 inbound: vec![],
                 processing: vec!["P".to_owned()],
+                unsupported: Unsupported::Refuse,
                 policy: site_policy,
             });
         }
@@ -121,6 +122,13 @@ impl<'d> Walk<'d> {
                 .unwrap_or_else(|| INS_OIDS.map(oid).to_vec()),
             inbound: texts("inbound"),
             processing: processing.unwrap_or_else(|| vec!["P".to_owned()]),
+            unsupported: match table
+                .word("unsupported", &["refuse", "accept"])
+                .map(|w| w.value)
+            {
+                Some("accept") => Unsupported::Accept,
+                _ => Unsupported::Refuse,
+            },
             policy: table.table("policy").map_or(site_policy, |t| {
                 t.finish(&keys_of("policy"));
                 policy(&t, site_policy)

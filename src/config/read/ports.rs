@@ -1,7 +1,7 @@
 //! `[site]`, `[store]`, `[mllp]`, `[dicom]`, `[http]`: who we are, where the record is, which ports are served.
 
 use super::{CONFLICT, Walk, is_oid, seconds, size};
-use crate::config::{Dicom, Http, Mllp, Site};
+use crate::config::{Dicom, Http, Mllp, Site, UnknownSender};
 use crate::toml_file::At;
 use jiff::tz::TimeZone;
 
@@ -55,8 +55,21 @@ impl Walk<'_> {
         self.section("mllp");
         Some(Mllp {
             max_message_bytes: size(self.number("mllp", "max_message_mib", 1..=256, 16)) << 20,
+            max_held_bytes: size(self.number("mllp", "max_held_mib", 1..=65_536, 256)) << 20,
             max_connections: size(self.number("mllp", "max_connections", 1..=10_000, 256)),
+            max_connections_per_address: size(self.number(
+                "mllp",
+                "max_connections_per_address",
+                1..=10_000,
+                128,
+            )),
             idle: seconds(self.number("mllp", "idle_seconds", 1..=86_400, 3_600)),
+            message: seconds(self.number("mllp", "message_seconds", 1..=86_400, 300)),
+            write: seconds(self.number("mllp", "write_seconds", 1..=3_600, 30)),
+            unknown_sender: match self.word("mllp", "unknown_sender", &["accept", "refuse"]) {
+                Some("refuse") => UnknownSender::Refuse,
+                _ => UnknownSender::Accept,
+            },
             listen: self.address("mllp", "127.0.0.1:2575")?.value,
         })
     }

@@ -28,8 +28,8 @@ impl Handler for Parrot {
             match text.as_str() {
                 "quiet" => Reply::Silence,
                 "batch" => Reply::Answers(vec![b"one".to_vec(), b"two".to_vec()]),
-                _ if frame.oversize => {
-                    Reply::Answer(format!("too long: {}", frame.length).into_bytes())
+                _ if frame.cut.is_some() => {
+                    Reply::Answer(format!("{:?}: {}", frame.cut, frame.length).into_bytes())
                 }
                 _ => Reply::Answer(format!("ack {text}").into_bytes()),
             }
@@ -96,7 +96,7 @@ async fn an_oversize_message_is_answered_and_the_connection_lives_on() {
     let mut client = server.client().await;
     assert_eq!(
         text(client.send(&vec![b'x'; 300_000]).await),
-        "too long: 300000"
+        "Some(TooLong): 300000"
     );
     assert_eq!(text(client.send(b"next").await), "ack next");
 }
@@ -138,6 +138,90 @@ async fn a_connection_beyond_the_limit_is_closed_at_once() {
 }
 
 #[tokio::test]
+async fn a_sender_that_leaves_the_cr_out_is_answered() {
+    let server = server(MllpSettings::default()).await;
+    let mut client = server.client().await;
+    for text in ["a", "b"] {
+        let framed = mllp::frame(text.as_bytes());
+        client.write(&framed[..framed.len() - 1]).await.unwrap();
+        assert_eq!(self::text(client.receive().await), format!("ack {text}"));
+    }
+    // Its last word before it closes its side is answered too.
+    let mut stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    stream.write_all(b"\x0Bbye\x1C").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, mllp::frame(b"ack bye"));
+}
+
+#[tokio::test]
+async fn a_message_that_drips_in_for_ever_ends_its_connection() {
+    let (peer, ours) = tokio::io::duplex(16);
+    let settings = MllpSettings {
+        message_timeout: Duration::from_millis(50),
+        ..MllpSettings::default()
+    };
+    let serving = async {
+        let reader = FrameReader::new(settings.max_message);
+        let (address, parrot) = ("127.0.0.1:1".parse().unwrap(), Parrot::default());
+        let stop = CancellationToken::new();
+        connection(ours, reader, address, &settings, &parrot, &stop).await
+    };
+    let dripping = async {
+        let (_answers, mut half) = tokio::io::split(peer);
+        half.write_all(b"\x0B").await.unwrap();
+        loop {
+            half.write_all(b"x").await.unwrap();
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        ended = serving => assert!(matches!(ended, Err(Ended::Slow)), "{ended:?}"),
+        () = dripping => {}
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_speak_mllp_is_cut_off() {
+    let server = server(MllpSettings::default()).await;
+    let mut client = server.client().await;
+    let noise = usize::try_from(MAX_NOISE).unwrap() / 2;
+    // Noise that is followed by a message is forgiven.
+    for text in ["a", "b", "c"] {
+        client.write(&vec![b'.'; noise]).await.unwrap();
+        assert_eq!(
+            self::text(client.send(text.as_bytes()).await),
+            format!("ack {text}")
+        );
+    }
+    let endless = async { while client.write(&[b'.'; 1024]).await.is_ok() {} };
+    timeout(SECOND, endless).await.expect("the connection ends");
+}
+
+#[tokio::test]
+async fn messages_that_find_no_room_are_answered_and_others_go_on() {
+    let server = server(MllpSettings {
+        max_held: 1_000,
+        ..MllpSettings::default()
+    })
+    .await;
+    let (mut hoarder, mut other) = (server.client().await, server.client().await);
+    hoarder
+        .write(&mllp::frame(&[b"wait".as_slice(), &[b'x'; 900]].concat()))
+        .await
+        .unwrap();
+    server.parrot.entered.notified().await;
+    assert_eq!(text(other.send(&[b'y'; 200]).await), "Some(NoRoom): 200");
+    assert_eq!(text(other.send(b"small").await), "ack small");
+    server.parrot.release.notify_one();
+    assert!(text(hoarder.receive().await).starts_with("ack wait"));
+    assert!(text(other.send(&[b'y'; 200]).await).starts_with("ack y"));
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_closed() {
     let server = server(MllpSettings {
         idle_timeout: Duration::from_millis(20),
@@ -162,7 +246,9 @@ async fn a_peer_that_takes_no_answers_is_cut_off() {
     let serving = async {
         let address = "127.0.0.1:1".parse().unwrap();
         let parrot = Parrot::default();
-        connection(ours, address, &settings, &parrot, &CancellationToken::new()).await
+        let reader = FrameReader::new(settings.max_message);
+        let stop = CancellationToken::new();
+        connection(ours, reader, address, &settings, &parrot, &stop).await
     };
     let sending = async {
         let (_kept_unread, mut half) = tokio::io::split(peer);
