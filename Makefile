@@ -1,7 +1,7 @@
 # Each target calls plain commands that can be typed by hand; CI calls the same ones. One build profile serves demo, test and CI,
 # so that nothing is compiled twice.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fuzz check fmt bench reference test-deps
+.PHONY: help demo test soak fuzz check fmt bench reference test-deps bench-deps
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +24,7 @@ MINUTES ?= 10
 soak: ## the large form of the fault, flood and order-of-arrival tests (hours; see tests/README.md)
 	SOAK=1 scripts/test-postgres.sh run cargo test $(FAULT) --test fault
 	SOAK=1 SOAK_MINUTES=$(MINUTES) cargo test $(FAULT) --test dicom_scp --test interop --test flood
+	PROPTEST_CASES=20000 cargo test $(FAULT) --lib worklist::
 
 SECONDS ?= 20
 TARGETS ?= all
@@ -42,8 +43,12 @@ reference: ## print docs/reference/ from the code
 fmt: ## format the code
 	cargo fmt --all
 
-bench: ## intake and worklist rates beside the machine's own limit (release build)
-	cargo bench
+bench: ## Relais beside its peers and the machine's own limit (release build, a quarter of an hour; needs bench-deps)
+	@scripts/bench-deps.sh --check
+	cargo bench --bench compare
+
+bench-deps: ## install the peers of the benches (DCMTK, Orthanc, Python and Node peers, strace); not root: print how, exit 3
+	@scripts/bench-deps.sh
 
 test-deps: ## install what the tests need (DCMTK, PostgreSQL programs, Python peers); not root: print how, exit 3
 	@scripts/test-deps.sh

@@ -130,9 +130,8 @@ impl App {
             QueryJournal::start(store.clone(), core.minter.clone(), workers_stop.clone());
         let services = Arc::new(DicomServices {
             worklist: WorklistScp {
-                config: Arc::clone(&config),
                 mappings: Arc::clone(&core.mappings),
-                store: store.clone(),
+                worklist: Arc::clone(&core.worklist),
                 clock: core.clock.clone(),
                 journal,
             },

@@ -7,7 +7,6 @@
 
 use crate::clock::Minter;
 use crate::dicom::mpps_scp::MppsScp;
-use crate::dicom::worklist_scp::charset_of;
 use crate::domain::ids::JournalId;
 use crate::domain::reason::Reason;
 use crate::intake::Intake;
@@ -15,6 +14,7 @@ use crate::store::{
     JournalEntry, JournalView, OutboxFilter, RefusedMessage, Steer, Store, StoreError,
 };
 use crate::workflow::{Outcome, Replay, Unit};
+use crate::worklist::device::Device;
 use std::sync::Arc;
 
 /// Longest reason and name, in characters.
@@ -269,7 +269,7 @@ impl Corrections {
         let unit = if entry.port == "mllp" {
             self.intake.reread(&entry, &bytes)
         } else {
-            let charset = |ae: &str| charset_of(&mappings, ae);
+            let charset = |ae: &str| Device::of(&mappings, ae).charset;
             self.mpps.reread(&entry, bytes, charset)
         };
         unit.ok_or_else(|| {

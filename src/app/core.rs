@@ -11,6 +11,7 @@ use crate::mappings::Mappings;
 use crate::publish::plan::TargetPlan;
 use crate::store::Store;
 use crate::workflow::{Settings, Workflow};
+use crate::worklist::seen::Worklist;
 use anyhow::{Context, anyhow};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -28,6 +29,8 @@ pub struct Core {
     pub workflow: Workflow,
     pub intake: Arc<Intake>,
     pub mpps: Arc<MppsScp>,
+    /// What devices see.
+    pub worklist: Arc<Worklist>,
     stop: CancellationToken,
     writer: JoinHandle<()>,
 }
@@ -107,6 +110,7 @@ impl Core {
             clock: clock.clone(),
             minter: minter.clone(),
         });
+        let worklist = Arc::new(Worklist::new(Arc::clone(&config), store.clone()));
         Ok(Self {
             config,
             clock,
@@ -117,6 +121,7 @@ impl Core {
             workflow,
             intake,
             mpps,
+            worklist,
             stop,
             writer,
         })

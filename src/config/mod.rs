@@ -78,6 +78,8 @@ pub struct Dicom {
     pub idle: Duration,
     /// Most items of one C-FIND answer; then A700.
     pub max_results: usize,
+    /// Most memory for rendered worklist items, bytes; 0 = none are kept.
+    pub item_cache: usize,
 }
 
 /// `[http]`

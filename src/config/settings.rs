@@ -171,6 +171,13 @@ pub const SETTINGS: &[Setting] = &[
         "Most items of one answer; then A700 with a comment.",
     ),
     s(
+        "dicom",
+        "item_cache_mib",
+        "0 to 65536",
+        "64",
+        "Memory for rendered worklist items, about 100 a MiB; 0 renders every item of every query afresh.",
+    ),
+    s(
         "http",
         "listen",
         "ADDRESS:PORT",

@@ -195,6 +195,29 @@ impl DataSet {
         self.warnings = warnings;
     }
 
+    /// Bytes of memory that it takes, this struct left out: what a cache counts.
+    pub fn heap_bytes(&self) -> usize {
+        /// What an allocator adds to a block, about.
+        const BLOCK: usize = 16;
+        let own = self.elements.capacity() * size_of::<Element>() + BLOCK;
+        let values = self.elements.iter().map(|element| match &element.content {
+            Content::Text(values) if values.capacity() == 0 => 0,
+            Content::Text(values) => {
+                let texts = values.iter().filter(|v| v.capacity() > 0);
+                values.capacity() * size_of::<String>()
+                    + BLOCK
+                    + texts.map(|v| v.capacity() + BLOCK).sum::<usize>()
+            }
+            Content::Bytes(bytes) => bytes.capacity() + BLOCK,
+            Content::Sequence(items) => {
+                items.capacity() * size_of::<Self>()
+                    + BLOCK
+                    + items.iter().map(Self::heap_bytes).sum::<usize>()
+            }
+        });
+        own + values.sum::<usize>()
+    }
+
     fn position(&self, tag: Tag) -> Result<usize, usize> {
         self.elements.binary_search_by_key(&tag, |e| e.tag)
     }

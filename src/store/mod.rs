@@ -31,7 +31,7 @@ pub use journal::{Direction, JournalEntry, JournalRow, JournalView};
 pub use outbox::{Attempt, Claim, Depth, OutboxFilter, OutboxRow};
 pub use query_log::QueryLogRow;
 pub use read::*;
-pub use worklist::{Candidate, Cursor, Narrow};
+pub use worklist::{Candidate, Cursor, Narrow, Sources, StepDocuments};
 pub(crate) use {journal::hex, outbox::Queue};
 
 use health::Health;
@@ -51,6 +51,8 @@ use tokio::sync::watch;
 const BUSY: Duration = Duration::from_secs(5);
 /// Readers of a SQLite file; connections to PostgreSQL beside the writer.
 const READERS: u32 = 8;
+/// Pages that a reader of a SQLite file keeps, in KiB with a minus sign: the upper levels of all indexes of a large site.
+const READER_CACHE: &str = "-16384";
 /// Prepared statements kept per connection: all texts of [`sql`] at all their sizes.
 const STATEMENTS: usize = 400;
 
@@ -119,7 +121,11 @@ impl Store {
         let mut reader = options("sqlite://relais.db".to_owned());
         reader
             .max_connections(READERS)
-            .map_sqlx_sqlite_opts(move |o| pragmas(o).pragma("query_only", "1"));
+            .map_sqlx_sqlite_opts(move |o| {
+                pragmas(o)
+                    .pragma("query_only", "1")
+                    .pragma("cache_size", READER_CACHE)
+            });
         let read = Database::connect(reader).await?;
         Ok(Self {
             write,

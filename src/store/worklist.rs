@@ -15,6 +15,7 @@ use crate::worklist::row::Row;
 use jiff::tz::TimeZone;
 use sea_orm::{ConnectionTrait, Value};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// Exams whose rows are rebuilt in one go.
@@ -43,13 +44,30 @@ pub struct Cursor {
     pub step: StepId,
 }
 
-/// A step that may match, with its documents.
-#[derive(Debug, Clone)]
+/// The stored state of the two documents that an item is rendered from: equal sources, equal item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sources {
+    pub exam: ExamId,
+    pub exam_version: i64,
+    pub patient: PatientId,
+    pub patient_version: i64,
+}
+
+/// A step that may match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
-    pub exam: Arc<Exam>,
-    pub patient: Arc<Patient>,
     pub step: StepId,
     pub start: LocalTime,
+    pub sources: Sources,
+}
+
+/// The documents of a visible step, as one statement read them.
+#[derive(Debug, Clone)]
+pub struct StepDocuments {
+    pub step: StepId,
+    pub sources: Sources,
+    pub exam: Arc<Exam>,
+    pub patient: Arc<Patient>,
 }
 
 impl Candidate {
@@ -155,37 +173,57 @@ impl Store {
             )
             .all(db)
             .await?;
+        rows.iter()
+            .map(|row| {
+                let mut c = Columns::of(row);
+                Ok(Candidate {
+                    step: StepId(c.next()?),
+                    start: LocalTime(c.next()?),
+                    sources: sources(&mut c)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The documents of those of the steps that are still visible. They may be newer than the candidates that named them.
+    ///
+    /// # Errors
+    /// As the database says; `Other` if a document is damaged.
+    pub async fn worklist_documents(
+        &self,
+        steps: &[StepId],
+    ) -> Result<Vec<StepDocuments>, StoreError> {
         // An exam with several steps, and a patient with several exams, are read once.
-        let mut exams: BTreeMap<i64, Arc<Exam>> = BTreeMap::new();
-        let mut patients: BTreeMap<i64, Arc<Patient>> = BTreeMap::new();
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let mut c = Columns::of(row);
-            let (step, start): (i64, i64) = (c.next()?, c.next()?);
-            let (exam, patient): (i64, i64) = (c.next()?, c.next()?);
-            let (exam_doc, patient_doc): (String, String) = (c.next()?, c.next()?);
-            let exam = match exams.get(&exam) {
-                Some(read) => Arc::clone(read),
-                None => {
-                    let read = Arc::new(decode_exam(exam, &exam_doc)?);
-                    exams.insert(exam, Arc::clone(&read));
-                    read
-                }
-            };
-            let patient = match patients.get(&patient) {
-                Some(read) => Arc::clone(read),
-                None => {
-                    let read = Arc::new(decode_patient(patient, &patient_doc)?);
-                    patients.insert(patient, Arc::clone(&read));
-                    read
-                }
-            };
-            found.push(Candidate {
-                exam,
-                patient,
-                step: StepId(step),
-                start: LocalTime(start),
-            });
+        let mut exams: BTreeMap<ExamId, Arc<Exam>> = BTreeMap::new();
+        let mut patients: BTreeMap<PatientId, Arc<Patient>> = BTreeMap::new();
+        let mut found = Vec::with_capacity(steps.len());
+        let steps: Vec<i64> = steps.iter().map(|step| step.0).collect();
+        for chunk in chunks(&steps) {
+            let rows = Sql::new(
+                &self.read,
+                "SELECT w.step_id, e.id, e.version, p.id, p.version, e.doc, p.doc FROM worklist_item w \
+                 CROSS JOIN exam e CROSS JOIN patient p \
+                 WHERE w.visible = 1 AND e.id = w.exam_id AND p.id = w.patient_id AND w.step_id IN ",
+            )
+            .list(chunk)
+            .all(&self.read)
+            .await?;
+            for row in &rows {
+                let mut c = Columns::of(row);
+                let step = StepId(c.next()?);
+                let sources = sources(&mut c)?;
+                let (exam, patient): (String, String) = (c.next()?, c.next()?);
+                found.push(StepDocuments {
+                    step,
+                    sources,
+                    exam: once(&mut exams, sources.exam, || {
+                        decode_exam(sources.exam.0, &exam)
+                    })?,
+                    patient: once(&mut patients, sources.patient, || {
+                        decode_patient(sources.patient.0, &patient)
+                    })?,
+                });
+            }
         }
         Ok(found)
     }
@@ -216,7 +254,28 @@ impl Store {
     }
 }
 
-const HEAD: &str = "SELECT w.step_id, w.start, w.exam_id, w.patient_id, e.doc, p.doc FROM (";
+const HEAD: &str =
+    "SELECT w.step_id, w.start, w.exam_id, e.version, w.patient_id, p.version FROM (";
+
+fn sources(c: &mut Columns<'_>) -> Result<Sources, StoreError> {
+    Ok(Sources {
+        exam: ExamId(c.next()?),
+        exam_version: c.next()?,
+        patient: PatientId(c.next()?),
+        patient_version: c.next()?,
+    })
+}
+
+fn once<I: Ord, T>(
+    read: &mut BTreeMap<I, Arc<T>>,
+    id: I,
+    decode: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<Arc<T>, StoreError> {
+    match read.entry(id) {
+        Entry::Occupied(found) => Ok(Arc::clone(found.get())),
+        Entry::Vacant(place) => Ok(Arc::clone(place.insert(Arc::new(decode()?)))),
+    }
+}
 
 /// The ids of a page, by the best index: stations with start first, else what the query fixes.
 fn select_steps(sql: Sql, narrow: &Narrow, after: Option<Cursor>, limit: u32) -> Sql {

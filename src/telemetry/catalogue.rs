@@ -67,7 +67,7 @@ impl Metric {
 }
 
 use Kind::{Counter, Gauge, Histogram};
-use Unit::{Count, Seconds};
+use Unit::{Bytes, Count, Seconds};
 
 /// The list, in the order of the reference page.
 #[rustfmt::skip]
@@ -99,6 +99,12 @@ pub const METRICS: &[Metric] = &[
         "Time to find the answer of a worklist query, without sending it."),
     metric("relais_cfind_items_total", Counter, Count, &[],
         "Worklist items answered."),
+    metric("relais_worklist_cache_hits_total", Counter, Count, &[],
+        "Candidates of worklist queries whose rendered item was kept from an earlier query."),
+    metric("relais_worklist_cache_misses_total", Counter, Count, &[],
+        "Candidates whose item was rendered from its documents. Many misses in a steady day: `[dicom] item_cache_mib` is too small."),
+    metric("relais_worklist_cache_bytes", Gauge, Bytes, &[],
+        "Memory of the kept items, at most `[dicom] item_cache_mib`."),
     metric("relais_worklist_withheld_total", Counter, Count, &[],
         "Items kept off an answer because a required attribute has no value."),
     metric("relais_query_journal_dropped_total", Counter, Count, &[],
@@ -207,7 +213,7 @@ mod tests {
                 "{name}"
             );
             assert_eq!(
-                m.unit == Unit::Bytes,
+                m.unit == Bytes,
                 name.trim_end_matches("_total").ends_with("_bytes"),
                 "{name}"
             );

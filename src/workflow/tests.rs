@@ -192,7 +192,9 @@ async fn an_order_is_stored_and_on_the_worklist_when_it_is_answered() {
         };
         let found = store.worklist_candidates(&narrow, None, 10).await.unwrap();
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].patient.fields.text("name"), Some("MARTIN"));
+        let documents = store.worklist_documents(&[found[0].step]).await.unwrap();
+        assert_eq!(documents[0].sources, found[0].sources);
+        assert_eq!(documents[0].patient.fields.text("name"), Some("MARTIN"));
         let journal = store.journal(JournalId(1)).await.unwrap().unwrap();
         assert_eq!(
             (journal.outcome.as_str(), journal.body.is_some()),

@@ -93,6 +93,7 @@ impl Walk<'_> {
             max_associations: size(self.number("dicom", "max_associations", 1..=10_000, 200)),
             idle: seconds(self.number("dicom", "idle_seconds", 1..=86_400, 600)),
             max_results: size(self.number("dicom", "max_results", 1..=100_000, 1_000)),
+            item_cache: size(self.number("dicom", "item_cache_mib", 0..=65_536, 64)) << 20,
             listen: self.address("dicom", "127.0.0.1:11112")?.value,
         })
     }

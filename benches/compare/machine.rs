@@ -1,9 +1,12 @@
-//! Shared by the benches: a fresh directory, the machine's own rate of durable writes, and how results are printed.
+//! What the benches share: a fresh directory, the machine's own rate of durable writes, percentiles, what machine it is.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// The result of a bench that any error ends.
+pub type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// A directory of this run, removed when dropped. On the disk under test: `target/`, not a RAM disk.
 #[derive(Debug)]
@@ -52,7 +55,43 @@ pub fn percentile(samples: &mut [Duration], share: f64) -> Duration {
     samples.get(at).copied().unwrap_or_default()
 }
 
-/// One result line, aligned for reading and for `grep`.
-pub fn line(what: &str, value: f64, unit: &str) {
-    println!("{what:<56} {value:>10.0} {unit}");
+/// Milliseconds.
+pub fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// Processor, cores, memory, kernel and system, as the published page names them.
+pub fn description() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find(|l| l.starts_with(name));
+        line.and_then(|l| {
+            Some(
+                l.split_once([':', '='])?
+                    .1
+                    .trim()
+                    .trim_matches('"')
+                    .to_owned(),
+            )
+        })
+        .unwrap_or_default()
+    };
+    let (cpu, memory, system) = (
+        read("/proc/cpuinfo"),
+        read("/proc/meminfo"),
+        read("/etc/os-release"),
+    );
+    let cores = cpu.lines().filter(|l| l.starts_with("processor")).count();
+    let kib: u64 = field(&memory, "MemTotal")
+        .split(' ')
+        .next()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0);
+    format!(
+        "{cores} x {}, {} GiB, Linux {}, {}",
+        field(&cpu, "model name"),
+        kib.div_ceil(1 << 20),
+        read("/proc/sys/kernel/osrelease").trim(),
+        field(&system, "PRETTY_NAME"),
+    )
 }

@@ -1,0 +1,336 @@
+//! Modality Worklist: the same items, the same query and the same client before every server.
+
+use crate::data::{Item, Layout};
+use crate::department::department;
+use crate::machine::{Fallible, Scratch, ms, percentile};
+use crate::mllp::{Orders, Sender};
+use crate::mwl::{How, Measured, Target};
+use crate::servers::{self, Relais, Server};
+use crate::table::Table;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The eight ways in which a server is asked, in the order of the columns.
+const WAYS: [How; 8] = [
+    way(1, false, false),
+    way(1, false, true),
+    way(1, true, false),
+    way(1, true, true),
+    way(8, false, false),
+    way(8, false, true),
+    way(8, true, false),
+    way(8, true, true),
+];
+/// What is said of a way in the head of a table.
+const HEAD: [&str; 11] = [
+    "p50 in ms, then queries/s",
+    "1 client, fresh",
+    "fresh, quick ACK",
+    "kept",
+    "kept, quick ACK",
+    "8 clients, fresh",
+    "fresh, quick ACK",
+    "kept",
+    "kept, quick ACK",
+    "CPU ms a query",
+    "RSS MiB",
+];
+/// Orders a second while the department is asked.
+const ARRIVING: u32 = 50;
+
+const fn way(clients: usize, kept: bool, quick: bool) -> How {
+    How {
+        kept,
+        quick,
+        clients,
+    }
+}
+
+/// What a server did, way by way: milliseconds for one client, queries a second for eight.
+struct Line {
+    name: &'static str,
+    figures: Vec<f64>,
+    cpu: f64,
+    rss: u64,
+}
+
+/// Asks a server in all ways.
+fn line(name: &'static str, server: &Server, target: &Target, during: Duration) -> Fallible<Line> {
+    // Caches, pools and interpreters get warm first, as they are in a running department.
+    target.measure(WAYS[1], during.min(Duration::from_secs(1)))?;
+    let mut figures = vec![];
+    let (mut queries, cpu) = (0, server.cpu());
+    for how in WAYS {
+        let mut measured = target.measure(how, during)?;
+        queries += measured.times.len();
+        figures.push(match how.clients {
+            1 => ms(percentile(&mut measured.times, 0.5)),
+            _ => measured.rate(),
+        });
+    }
+    Ok(Line {
+        name,
+        figures,
+        cpu: ms(server.cpu() - cpu) / queries as f64,
+        rss: server.peak_mib(),
+    })
+}
+
+/// All servers with `items` items.
+pub fn compare(items: usize, during: Duration) -> Fallible<()> {
+    let layout = Layout::of(items);
+    let scratch = Scratch::new(&format!("worklist-{items}"));
+    let dir = scratch.0.as_path();
+    files(dir, &layout)?;
+    let target = |server: &Server| Target {
+        addr: server.addr,
+        called: "WL".to_owned(),
+        stations: layout.stations,
+        matches: layout.matches(layout.stations - 1),
+    };
+    let mut lines = vec![];
+    let mut take = |name, server: std::io::Result<Server>| -> Fallible<()> {
+        let server = server?;
+        lines.push(line(name, &server, &target(&server), during)?);
+        Ok(())
+    };
+    take("DCMTK wlmscpfs", servers::wlmscpfs(dir, false))?;
+    take(
+        "DCMTK wlmscpfs, TCP_NODELAY=1",
+        servers::wlmscpfs(dir, true),
+    )?;
+    take("Orthanc worklist plugin", servers::orthanc(dir, false))?;
+    take(
+        "Orthanc worklist plugin, TCP_NODELAY=1",
+        servers::orthanc(dir, true),
+    )?;
+    take("pynetdicom, items in memory", servers::pynetdicom(dir))?;
+    let peers = lines.len();
+
+    let home = dir.join("relais");
+    fs::create_dir_all(&home)?;
+    fill(&home, &layout)?;
+    let Relais { server, .. } = servers::relais(&home, layout.stations, None, None)?;
+    let cold = first_queries(&target(&server))?;
+    lines.push(line("**Relais**", &server, &target(&server), during)?);
+    drop(server);
+    let Relais { server, .. } = servers::relais(&home, layout.stations, Some(0), None)?;
+    lines.push(line(
+        "Relais, item_cache_mib = 0",
+        &server,
+        &target(&server),
+        during,
+    )?);
+    drop(server);
+
+    let matches = (layout.matches(layout.stations - 1), layout.matches(0));
+    let title = format!(
+        "Worklist, {items} items, {} to {} matches of 24 return keys",
+        matches.0, matches.1
+    );
+    let mut table = Table::new(&title, &HEAD);
+    for line in &lines {
+        table.row(cells(line));
+    }
+    ratios(&mut table, &lines[..peers], &lines[peers]);
+    table.note(&format!(
+        "Relais, first query of each station after a start: p50 {cold:.2} ms."
+    ));
+    table.print();
+    Ok(())
+}
+
+fn cells(line: &Line) -> Vec<String> {
+    let mut cells = vec![line.name.to_owned()];
+    for (how, figure) in WAYS.iter().zip(&line.figures) {
+        let decimals = if how.clients == 1 { 2 } else { 0 };
+        cells.push(format!("{figure:.decimals$}"));
+    }
+    cells.push(format!("{:.2}", line.cpu));
+    cells.push(line.rss.to_string());
+    cells
+}
+
+/// Beside the fastest peer in its best setting, whatever the setting and whatever the client's.
+fn ratios(table: &mut Table, peers: &[Line], ours: &Line) {
+    for (what, columns) in [("fresh", [0, 1]), ("kept", [2, 3])] {
+        let best = |lines: &[Line], at: [usize; 2], more: bool| {
+            let all = lines
+                .iter()
+                .flat_map(|l| at.map(|c| (l.figures[c], l.name, c)));
+            let order = |a: &(f64, &str, usize), b: &(f64, &str, usize)| a.0.total_cmp(&b.0);
+            if more {
+                all.max_by(order)
+            } else {
+                all.min_by(order)
+            }
+        };
+        let own = std::slice::from_ref(ours);
+        if let (Some(peer), Some(us)) = (best(peers, columns, false), best(own, columns, false)) {
+            let setting = setting(peer.2);
+            table.note(&format!(
+                "One client, {what} association: the fastest peer in its best setting is {} ({setting}) with {:.2} ms; Relais takes {:.2} ms: {:.0} times as fast.",
+                peer.1, peer.0, us.0, peer.0 / us.0
+            ));
+        }
+        let columns = columns.map(|c| c + 4);
+        if let (Some(peer), Some(us)) = (best(peers, columns, true), best(own, columns, true)) {
+            let setting = setting(peer.2);
+            table.note(&format!(
+                "Eight clients, {what}: {} ({setting}) answers {:.0} queries/s, Relais {:.0}: {:.0} times as many.",
+                peer.1, peer.0, us.0, us.0 / peer.0
+            ));
+        }
+    }
+}
+
+fn setting(column: usize) -> &'static str {
+    if column % 2 == 1 {
+        "quick-ACK client"
+    } else {
+        "plain client"
+    }
+}
+
+/// Worklist files of all items below `dir/WL`.
+fn files(dir: &Path, layout: &Layout) -> Fallible<()> {
+    let folder = dir.join("WL");
+    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(dir.join("orthanc"))?;
+    fs::write(folder.join("lockfile"), b"")?;
+    for n in 0..layout.items {
+        fs::write(
+            folder.join(format!("{n:08}.wl")),
+            Item::of(layout, n).file(),
+        )?;
+    }
+    Ok(())
+}
+
+/// The same items through the port of a Relais.
+fn fill(home: &Path, layout: &Layout) -> Fallible<()> {
+    let running = servers::relais(home, layout.stations, None, None)?;
+    let orders = Orders {
+        layout: *layout,
+        from: 0,
+        most: layout.items,
+    };
+    orders.send(running.mllp, 16, Duration::from_secs(600))?;
+    Ok(())
+}
+
+/// The median of one query of each station, on fresh associations.
+fn first_queries(target: &Target) -> Fallible<f64> {
+    let mut times = vec![];
+    for s in 0..target.stations {
+        let started = Instant::now();
+        target.ask(s)?;
+        times.push(started.elapsed());
+    }
+    Ok(ms(percentile(&mut times, 0.5)))
+}
+
+/// Relais alone with a large department, at rest and while orders arrive.
+pub async fn large(items: usize, during: Duration) -> Fallible<()> {
+    let layout = Layout::of(items);
+    let home = department(&layout).await?;
+    let relais = servers::relais(&home, layout.stations, None, None)?;
+    let target = Target {
+        addr: relais.server.addr,
+        called: "WL".to_owned(),
+        stations: layout.stations,
+        matches: layout.matches(layout.stations - 1),
+    };
+    let cold = first_queries(&target)?;
+    let line = line("**Relais**", &relais.server, &target, during)?;
+    let title = format!(
+        "Worklist, {items} items, {} matches of 24 return keys",
+        layout.matches(0)
+    );
+    let mut table = Table::new(&title, &HEAD);
+    table.row(cells(&line));
+    table.note(&format!(
+        "First query of each station after a start: p50 {cold:.2} ms."
+    ));
+    table.print();
+
+    let mut table = Table::new(
+        &format!("{items} items, eight clients ask while {ARRIVING} orders a second arrive"),
+        &[
+            "",
+            "queries/s",
+            "p50 ms",
+            "p99 ms",
+            "orders/s",
+            "order p50 ms",
+            "order p99 ms",
+        ],
+    );
+    for (name, how) in [
+        ("kept associations", WAYS[6]),
+        ("fresh associations", WAYS[4]),
+    ] {
+        let (mut asked, mut orders) = under_load(&relais, &target, &layout, how, during * 4)?;
+        let rate = orders.len() as f64 / asked.elapsed.as_secs_f64();
+        table.row([
+            name.to_owned(),
+            format!("{:.0}", asked.rate()),
+            format!("{:.2}", ms(percentile(&mut asked.times, 0.5))),
+            format!("{:.2}", ms(percentile(&mut asked.times, 0.99))),
+            format!("{rate:.0}"),
+            format!("{:.2}", ms(percentile(&mut orders, 0.5))),
+            format!("{:.2}", ms(percentile(&mut orders, 0.99))),
+        ]);
+    }
+    table.note("The orders are for the stations that ask, for today and the nine days after; the clients run on the same two cores.");
+    table.print();
+    Ok(())
+}
+
+/// Asks as fast as it goes while orders arrive by the clock.
+fn under_load(
+    relais: &Relais,
+    target: &Target,
+    layout: &Layout,
+    how: How,
+    during: Duration,
+) -> Fallible<(Measured, Vec<Duration>)> {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let arriving = scope.spawn(|| -> std::io::Result<Vec<Duration>> {
+            let mut sender = Sender::connect(relais.mllp)?;
+            let (started, mut times) = (Instant::now(), vec![]);
+            // Numbers that no other run used: this file is kept.
+            let first = 80_000_000
+                + usize::try_from(std::process::id()).unwrap_or(0) % 10_000 * 1_000
+                + if how.kept { 0 } else { 5_000_000 };
+            for n in 0_u32.. {
+                let due = started + Duration::from_secs(1) / ARRIVING * n;
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                let at = n as usize;
+                let item = Item::on(
+                    first + at,
+                    at % layout.stations,
+                    at / layout.stations % 10,
+                    at % 36,
+                );
+                let sent = Instant::now();
+                sender.send(&item)?;
+                times.push(sent.elapsed());
+            }
+            Ok(times)
+        });
+        let asked = target.measure(how, during);
+        over.store(true, Ordering::Relaxed);
+        let orders = arriving
+            .join()
+            .map_err(|_| "the sender of orders panicked")??;
+        Ok((asked?, orders))
+    })
+}
