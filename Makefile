@@ -50,5 +50,5 @@ bench: ## Relais beside its peers and the machine's own limit (release build, a 
 bench-deps: ## install the peers of the benches (DCMTK, Orthanc, Python and Node peers, strace); not root: print how, exit 3
 	@scripts/bench-deps.sh
 
-test-deps: ## install what the tests need (DCMTK, PostgreSQL programs, Python peers); not root: print how, exit 3
+test-deps: ## install what the tests need (DCMTK, PostgreSQL programs, Python and Node.js peers); not root: print how, exit 3
 	@scripts/test-deps.sh

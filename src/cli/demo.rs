@@ -9,6 +9,7 @@ use crate::simulate::department::SITE_FILES;
 use crate::simulate::fhir_server::FhirServer;
 use crate::simulate::morning::{self, MorningError, Peers, Summary};
 use crate::simulate::outcome::Difference;
+use crate::store::{MessageFilter, Page, Store};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::fmt::Write as _;
@@ -27,11 +28,14 @@ pub struct Demo {
     /// Go on serving afterwards, on the usual ports, until interrupted.
     #[arg(long)]
     keep: bool,
+    /// Leave every published Bundle in this directory, one file each, in the order of publication.
+    #[arg(long, value_name = "DIR")]
+    bundles: Option<PathBuf>,
 }
 
 /// Runs the demo. Exit code 1 if anything is not as the script says.
 pub fn run(demo: &Demo) -> ExitCode {
-    match block_on(play(demo.keep)) {
+    match block_on(play(demo.keep, demo.bundles.as_deref())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -40,7 +44,7 @@ pub fn run(demo: &Demo) -> ExitCode {
     }
 }
 
-async fn play(keep: bool) -> anyhow::Result<()> {
+async fn play(keep: bool, bundles: Option<&Path>) -> anyhow::Result<()> {
     let clock = Clock::default();
     let now = clock.now();
     let dir = std::env::temp_dir().join(format!(
@@ -80,6 +84,10 @@ async fn play(keep: bool) -> anyhow::Result<()> {
             "\nThe demo's directory is kept for a look: {}",
             dir.display()
         ),
+    }
+    if let Some(bundles) = bundles {
+        let written = write_bundles(&app.core.store, bundles).await?;
+        println!("{written} Bundles are in {}", bundles.display());
     }
     if keep && outcome.is_ok() {
         wait_for_signal().await;
@@ -126,6 +134,35 @@ async fn morning_and_check(
     } else {
         Err(MorningError::EndState(differences))
     }
+}
+
+/// Writes every Bundle that left, as it left; one that left twice is written once. Their number.
+async fn write_bundles(store: &Store, dir: &Path) -> anyhow::Result<usize> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let filter = MessageFilter {
+        direction: Some("out".to_owned()),
+        ..MessageFilter::default()
+    };
+    let mut sent = vec![];
+    let mut page = Page {
+        after: None,
+        limit: 500,
+    };
+    loop {
+        let rows = store.list_messages(&filter, page).await?;
+        let Some(last) = rows.last() else { break };
+        page.after = Some((last.at.0, last.id.0));
+        sent.extend(rows.into_iter().filter(|row| row.cause.is_none()));
+    }
+    // The list is newest first.
+    sent.reverse();
+    for (n, row) in (1..).zip(&sent) {
+        let body = store.journal(row.id).await?.and_then(|view| view.body);
+        let file = dir.join(format!("{n:03}-{}.json", row.control_id.replace('/', "-")));
+        std::fs::write(&file, body.unwrap_or_default())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(sent.len())
 }
 
 fn conclude(summary: &Summary, app: &App, fhir: &FhirServer, dir: &Path, keep: bool) {

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub const FIRST: Duration = Duration::from_secs(1);
 /// Longest pause of our own choice.
 pub const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// Pause of the whole target after a 429 that names none.
+pub const SLOWED: Duration = Duration::from_secs(5);
 /// Longest pause that a receiver may ask for with Retry-After.
 pub const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3600);
 
@@ -63,7 +65,7 @@ pub enum Delivery {
 }
 
 /// Judges an attempt. 401 is the target's credential and not this message, hence temporary; 409 is a race that the next attempt
-/// wins; all other 4xx and 501 are permanent, all other 5xx temporary.
+/// wins; 429 slows the target down whether it says for how long or not; all other 4xx and 501 are permanent, all other 5xx temporary.
 pub fn classify(answer: &Result<Response, TransportError>) -> Delivery {
     let response = match answer {
         Ok(response) => response,
@@ -81,7 +83,17 @@ pub fn classify(answer: &Result<Response, TransportError>) -> Delivery {
     };
     match response.status {
         200..=299 => Delivery::Delivered,
-        401 | 408 | 409 | 425 | 429 | 500 | 502..=599 => Delivery::Temporary {
+        401 => Delivery::Temporary {
+            retry_after: response.retry_after,
+            detail: format!(
+                "{detail}; the server asks for a credential and Relais sends none, let it admit this address"
+            ),
+        },
+        429 => Delivery::Temporary {
+            retry_after: response.retry_after.or(Some(SLOWED)),
+            detail,
+        },
+        408 | 409 | 425 | 500 | 502..=599 => Delivery::Temporary {
             retry_after: response.retry_after,
             detail,
         },
@@ -137,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_delivered_temporary_or_permanent() {
+    fn g05_an_answer_is_delivered_temporary_or_permanent() {
         let check = |status: u16, expected: &str| {
             let got = match classify(&Ok(Response {
                 status,
@@ -164,6 +176,42 @@ mod tests {
     }
 
     #[test]
+    fn g05_what_is_wrong_is_said_and_a_429_slows_down() {
+        let check =
+            |status: u16, said: &str, asked: Option<u64>, words: &str, pause: Option<u64>| {
+                let got = classify(&Ok(Response {
+                    status,
+                    retry_after: asked.map(Duration::from_secs),
+                    detail: said.to_owned(),
+                }));
+                let (detail, retry_after) = match got {
+                    Delivery::Temporary {
+                        retry_after,
+                        detail,
+                    } => (detail, retry_after),
+                    Delivery::Permanent { detail } => (detail, None),
+                    Delivery::Delivered => (String::new(), None),
+                };
+                assert!(detail.contains(words), "{detail}");
+                assert_eq!(retry_after, pause.map(Duration::from_secs), "{status}");
+            };
+        check(401, "", None, "asks for a credential", None);
+        check(429, "", None, "HTTP 429", Some(5));
+        check(429, "", Some(60), "HTTP 429", Some(60));
+        check(503, "", Some(7), "HTTP 503", Some(7));
+        check(503, "", None, "HTTP 503", None);
+        let outcome = "error invalid at Patient.name";
+        check(
+            422,
+            outcome,
+            None,
+            "HTTP 422: error invalid at Patient.name",
+            None,
+        );
+        check(302, "", None, "correct the target's url", None);
+    }
+
+    #[test]
     fn retry_after_is_seconds_or_a_date() {
         let now: jiff::Timestamp = "2026-06-02T08:00:00Z".parse().unwrap();
         let check = |text: &str, expected: Option<u64>| {
@@ -183,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pauses_grow_are_capped_and_honour_the_receiver(attempts in 1u32..200, seed: u64, asked in proptest::option::of(0u64..1_000_000)) {
+        fn g05_pauses_grow_are_capped_and_honour_the_receiver(attempts in 1u32..200, seed: u64, asked in proptest::option::of(0u64..1_000_000)) {
             let now = next(attempts, &temporary(asked), seed).unwrap();
             let later = next(attempts + 1, &temporary(asked), seed).unwrap();
             prop_assert!(now <= later);

@@ -553,7 +553,7 @@ async fn delivered_rows_do_not_crowd_out_what_is_held() {
 }
 
 #[tokio::test]
-async fn events_of_a_subject_leave_in_order_and_a_held_one_blocks_its_subject_only() {
+async fn g05_events_of_a_subject_leave_in_order_and_a_held_one_blocks_its_subject_only() {
     for Fresh { store, .. } in &stores().await {
         for (id, subject, seq) in [(1, "exam/1", 7), (2, "exam/1", 8), (3, "exam/2", 9)] {
             queue(store, id, subject, seq, Instant(10)).await;

@@ -52,17 +52,17 @@ fn recovers_from(mode: Mode) {
 }
 
 #[test]
-fn a_failing_endpoint_gets_everything_once_it_is_back() {
+fn g05_a_failing_endpoint_gets_everything_once_it_is_back() {
     recovers_from(Mode::Status(503));
 }
 
 #[test]
-fn a_hanging_endpoint_gets_everything_once_it_is_back() {
+fn g05_a_hanging_endpoint_gets_everything_once_it_is_back() {
     recovers_from(Mode::Hang);
 }
 
 #[test]
-fn an_ambiguous_answer_duplicates_nothing() {
+fn g01_an_ambiguous_answer_duplicates_nothing() {
     recovers_from(Mode::HalfAnswer);
     recovers_from(Mode::NoAnswer);
 }
@@ -104,7 +104,7 @@ fn h01_what_waits_in_the_outbox_survives_kill_9() {
 }
 
 #[test]
-fn a_refused_publication_is_held_and_the_next_state_goes_out() {
+fn g05_a_refused_publication_is_held_and_the_next_state_goes_out() {
     let (relais, endpoint, _database) = start();
     endpoint.chaos.set(Mode::Status(422));
     let story = Story::of(1);

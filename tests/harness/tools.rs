@@ -23,6 +23,16 @@ pub fn script(name: &str) -> Command {
     command
 }
 
+/// A script of `tests/interop/peers/fhir`, run by Node.js with the packages of its lock file.
+pub fn node(name: &str) -> Command {
+    let packages = present(root().join("target/peers/node/node_modules"));
+    let mut command = Command::new("node");
+    command
+        .arg(root().join("tests/interop/peers/fhir").join(name))
+        .env("NODE_PATH", packages);
+    command
+}
+
 fn present(path: PathBuf) -> PathBuf {
     assert!(
         path.exists(),

@@ -1,4 +1,4 @@
-//! Foreign peers against `relais serve`: DCMTK, pynetdicom and python-hl7, each as its own program over real sockets.
+//! Foreign peers against `relais serve`: DCMTK, pynetdicom, python-hl7, a FHIR server and validators, each as its own program over real sockets.
 //!
 //! They find what our own clients would forgive. A missing program is a failure that says `make test-deps`.
 
@@ -9,6 +9,7 @@ mod harness;
 
 mod cfind;
 mod department;
+mod fhir;
 
 use harness::{
     database::{Database, Engine},

@@ -21,8 +21,12 @@ pub const TESTS: &[Test] = &[
         the_morning_of_the_department_ends_as_its_script_says,
     ),
     (
-        "an_exam_is_published_from_its_order_to_its_final_report",
-        an_exam_is_published_from_its_order_to_its_final_report,
+        "g01_an_exam_is_published_from_its_order_to_its_final_report",
+        g01_an_exam_is_published_from_its_order_to_its_final_report,
+    ),
+    (
+        "g02_the_imaging_study_follows_what_the_scanner_reports",
+        g02_the_imaging_study_follows_what_the_scanner_reports,
     ),
     (
         "a_late_preliminary_report_changes_nothing",
@@ -107,7 +111,7 @@ fn name(resource: &Value) -> String {
     )
 }
 
-fn an_exam_is_published_from_its_order_to_its_final_report(app: &TestApp) {
+fn g01_an_exam_is_published_from_its_order_to_its_final_report(app: &TestApp) {
     let story = Story::default();
     accepted(&app.ris().send(&story.order("NW", "20260602080000")));
     let order = app.endpoint.sole("ServiceRequest", is("status", "active"));
@@ -149,6 +153,30 @@ fn an_exam_is_published_from_its_order_to_its_final_report(app: &TestApp) {
             .any(|f| f["contentType"] == "application/pdf" && f["data"].is_string()),
         "{report}"
     );
+}
+
+fn g02_the_imaging_study_follows_what_the_scanner_reports(app: &TestApp) {
+    let scanner = app.scanner(STATION);
+    let of = |story: &Story, status: &str| {
+        let uid = format!("urn:oid:{}", story.study_uid());
+        app.endpoint.sole("ImagingStudy", |s| {
+            s["identifier"][0]["value"] == uid.as_str() && s["status"] == status
+        })
+    };
+    let (done, broken_off) = (Story::of(1), Story::of(2));
+    for story in [&done, &broken_off] {
+        accepted(&app.ris().send(&story.order("NW", "20260602080000")));
+        assert_eq!(scanner.create(&Pps::of(story)), 0x0000);
+        let begun = of(story, "registered");
+        assert_eq!(begun["series"], Value::Null, "nothing is acquired yet");
+    }
+    assert_eq!(scanner.complete(&Pps::of(&done)), 0x0000);
+    let study = of(&done, "available");
+    assert_eq!(study["numberOfSeries"], 1);
+    assert_eq!(study["numberOfInstances"], 2);
+    assert_eq!(study["modality"][0]["code"], "CT");
+    assert_eq!(scanner.discontinue(&Pps::of(&broken_off), "110501"), 0x0000);
+    of(&broken_off, "cancelled");
 }
 
 fn a_late_preliminary_report_changes_nothing(app: &TestApp) {

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn it_closes_after_failures_in_a_row_and_lets_one_ask() {
+    fn g05_the_breaker_closes_after_failures_in_a_row_and_lets_one_ask() {
         let mut breaker = Breaker::default();
         let now = Instant(0);
         for _ in 0..4 {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_targets_own_delay_counts_at_once() {
+    fn g05_the_targets_own_delay_counts_at_once() {
         let mut breaker = Breaker::default();
         breaker.note(&failed(Some(7)), Instant(0));
         assert_eq!(breaker.waits_until(Instant(0)), Some(Instant(7_000_000)));

@@ -160,7 +160,7 @@ const ALL: [&str; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subjects_of_one_patient_queued_together_make_each_resource_once() {
+async fn g01_subjects_of_one_patient_queued_together_make_each_resource_once() {
     for fresh in stores().await {
         let mut bench = Bench::on(fresh).await;
         bench.department().await;
@@ -180,7 +180,7 @@ async fn subjects_of_one_patient_queued_together_make_each_resource_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failures_that_may_pass_are_tried_again_until_delivered() {
+async fn g05_failures_that_may_pass_are_tried_again_until_delivered() {
     for fresh in stores().await {
         let mut bench = Bench::on(fresh).await;
         bench.department().await;
@@ -207,8 +207,59 @@ async fn failures_that_may_pass_are_tried_again_until_delivered() {
     }
 }
 
+/// When each attempt at the rows of a store began, in order.
+async fn beginnings(store: &Store) -> Vec<i64> {
+    let mut begun = vec![];
+    for row in store.outbox(&OutboxFilter::default(), 100).await.unwrap() {
+        let attempts = store.attempts(row.id).await.unwrap();
+        begun.extend(attempts.iter().map(|(at, ..)| at.0));
+    }
+    begun.sort_unstable();
+    begun
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_holds_the_row_with_what_the_server_says() {
+async fn g05_the_servers_own_delay_is_waited_for() {
+    let mut bench = Bench::on(crate::store::testing::sqlite().await).await;
+    bench.department().await;
+    bench.server.fail(Failure::Status(503, Some(3)), 1);
+    bench.queue(&["patient/1"]).await;
+    assert_eq!(bench.ended().await, [delivered("patient/1")]);
+    let begun = beginnings(&bench.fresh.store).await;
+    assert_eq!(begun.len(), 2);
+    assert!(begun[1] - begun[0] >= 3_000_000, "{begun:?}");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g05_a_target_that_is_away_is_left_alone_and_then_asked_by_one() {
+    let mut bench = Bench::on(crate::store::testing::sqlite().await).await;
+    let patients: Vec<Doc<_>> = (1..=20)
+        .map(|id| {
+            let mut patient = t::patient();
+            patient.id = crate::domain::ids::PatientId(id);
+            doc(patient)
+        })
+        .collect();
+    let txn = bench.fresh.store.begin().await.unwrap();
+    txn.save_patients(&patients.iter().collect::<Vec<_>>())
+        .await
+        .unwrap();
+    txn.commit().await.unwrap();
+    bench.server.fail(Failure::Status(503, None), 8);
+    let subjects: Vec<String> = (1..=20).map(|id| format!("patient/{id}")).collect();
+    let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
+    bench.queue(&subjects).await;
+    let ended = bench.ended().await;
+    assert!(ended.iter().all(|(_, state, _)| state == "delivered"));
+    // The fifth failure closes; at most three more were on their way then. The next one waits for at least a second.
+    let begun = beginnings(&bench.fresh.store).await;
+    assert!(begun[8] - begun[4] >= 1_000_000, "{begun:?}");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g05_a_refusal_holds_the_row_with_what_the_server_says() {
     for fresh in stores().await {
         let mut bench = Bench::on(fresh).await;
         bench.department().await;
@@ -236,7 +287,7 @@ async fn a_refusal_holds_the_row_with_what_the_server_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_valid_is_held_and_never_sent() {
+async fn g04_what_is_not_valid_is_held_and_never_sent() {
     let fresh = crate::store::testing::sqlite().await;
     let mut bench = Bench::on(fresh).await;
     let mut patient = t::patient();
@@ -305,7 +356,7 @@ async fn polled<F: Future>(mut future: Pin<&mut F>, n: usize) -> Option<F::Outpu
 
 /// Two subjects of a patient; the patient changes while the first one is published, wherever that one has got to.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_state_never_replaces_a_newer_one() {
+async fn g07_an_older_state_never_replaces_a_newer_one() {
     let fresh = crate::store::testing::sqlite().await;
     let mut bench = Bench::on(fresh).await;
     bench.department().await;
