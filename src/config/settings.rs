@@ -234,6 +234,13 @@ pub const SETTINGS: &[Setting] = &[
         "A second N-CREATE of the same SOP Instance UID and content.",
     ),
     s(
+        "policy",
+        "mpps",
+        "lenient, strict",
+        "lenient",
+        "Whether N-CREATE and N-SET are refused for what PS3.4 F.7 forbids and scanners do all the same.",
+    ),
+    s(
         "link",
         "name",
         "a text",

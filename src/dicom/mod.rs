@@ -9,6 +9,7 @@ pub mod dataset;
 pub mod datatype;
 pub mod dictionary;
 pub mod dimse;
+pub mod mpps_rules;
 pub mod mpps_scp;
 pub mod pdata;
 pub mod query_journal;

@@ -57,6 +57,17 @@ pub enum DuplicateMpps {
     Accept,
 }
 
+/// What an N-CREATE or N-SET may leave out or say beyond PS3.4 F.7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MppsConformance {
+    /// Everything that can be stored is taken.
+    #[default]
+    Lenient,
+    /// 0106, 0120 and 0112 as the standard says; nothing is kept for later.
+    Strict,
+}
+
 /// The choices in force for one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Policy {
@@ -65,4 +76,5 @@ pub struct Policy {
     pub cancel_after_start: CancelAfterStart,
     pub discontinued_without_images: DiscontinuedWithoutImages,
     pub duplicate_mpps: DuplicateMpps,
+    pub mpps: MppsConformance,
 }

@@ -157,7 +157,7 @@ pub fn identifier(keys: &[Key<'_>]) -> Value {
     Value::Object(root)
 }
 
-/// pynetdicom as a scanner that keeps its associations; one process for many queries.
+/// pynetdicom as a scanner that keeps its associations; one process for many requests.
 pub struct Pynetdicom {
     child: Child,
     asks: Option<ChildStdin>,
@@ -165,8 +165,9 @@ pub struct Pynetdicom {
 }
 
 impl Pynetdicom {
-    pub fn start(dicom: SocketAddr) -> Self {
-        let mut child = script("query.py")
+    /// A script that reads one JSON object a line and answers each with one.
+    pub fn start(name: &str, dicom: SocketAddr) -> Self {
+        let mut child = script(name)
             .arg(dicom.port().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -180,7 +181,7 @@ impl Pynetdicom {
         }
     }
 
-    /// Asks as `peers/query.py` says.
+    /// Asks as the script says.
     pub fn ask(&mut self, query: &Value) -> Value {
         let mut line = query.to_string();
         line.push('\n');

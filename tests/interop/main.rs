@@ -8,8 +8,10 @@
 mod harness;
 
 mod cfind;
+mod cfind_answers;
 mod department;
 mod fhir;
+mod mpps;
 
 use harness::{
     database::{Database, Engine},

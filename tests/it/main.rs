@@ -16,6 +16,7 @@ mod corrections;
 mod exams;
 mod intake;
 mod publish;
+mod quirks;
 mod worklist;
 
 use app::TestApp;
@@ -45,6 +46,7 @@ const TESTS: &[&[Test]] = &[
     exams::TESTS,
     publish::TESTS,
     corrections::TESTS,
+    quirks::TESTS,
 ];
 
 /// Tests at the same time: each has a process and a database of its own.

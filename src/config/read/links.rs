@@ -192,7 +192,8 @@ fn default_issuer(table: &Table<'_>) -> Option<Issuer> {
 
 pub(super) fn policy(table: &Table<'_>, base: Policy) -> Policy {
     use crate::domain::policy::{
-        CancelAfterStart, DiscontinuedWithoutImages, DuplicateMpps, MissingStudyUid, UnknownOrder,
+        CancelAfterStart, DiscontinuedWithoutImages, DuplicateMpps, MissingStudyUid,
+        MppsConformance, UnknownOrder,
     };
     let word = |key, words: &[&'static str]| table.word(key, words).map(|w| w.value);
     Policy {
@@ -223,6 +224,11 @@ pub(super) fn policy(table: &Table<'_>, base: Policy) -> Policy {
             Some("refuse") => DuplicateMpps::Refuse,
             Some(_) => DuplicateMpps::Accept,
             None => base.duplicate_mpps,
+        },
+        mpps: match word("mpps", &["lenient", "strict"]) {
+            Some("lenient") => MppsConformance::Lenient,
+            Some(_) => MppsConformance::Strict,
+            None => base.mpps,
         },
     }
 }
