@@ -6,6 +6,7 @@
 use super::{FAILED, WRONG, block_on, load_config};
 use crate::app::{Core, For};
 use crate::corrections::{By, CorrectionError, Corrections};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -49,11 +50,19 @@ pub fn by(because: Option<String>) -> By {
     let user = ["SUDO_USER", "USER", "LOGNAME"]
         .into_iter()
         .find_map(known)
-        .unwrap_or_else(|| "unknown user".to_owned());
+        .unwrap_or_else(account);
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     By {
         port: "cli",
         who: format!("{user}@{}", host.trim()),
         because: because.unwrap_or_default(),
     }
+}
+
+/// The number of the account, where its name is not in the environment (containers, cron).
+fn account() -> String {
+    std::fs::metadata("/proc/self").map_or_else(
+        |_| "unknown user".to_owned(),
+        |process| format!("uid {}", process.uid()),
+    )
 }
