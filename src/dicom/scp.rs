@@ -120,7 +120,7 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, addr)) => {
                     // Without it each response waits for a delayed acknowledgement of the last.
-                    if let Err(error) = stream.set_nodelay(true) {
+                    if let Err(error) = crate::socket::prepare(&stream) {
                         tracing::debug!(%addr, %error, "connection lost before it began");
                         continue;
                     }
