@@ -16,7 +16,9 @@ FAULT := --features fault
 test: ## everything that CI runs: check, then all tests on SQLite and PostgreSQL with foreign peers
 	@scripts/test-deps.sh --check || scripts/test-deps.sh
 	@$(MAKE) --no-print-directory check
+	@rm -rf target/test-logs
 	scripts/test-postgres.sh run cargo test --workspace $(FAULT)
+	cargo test --quiet $(FAULT) --test patient_data -- --nocapture
 	@$(MAKE) --no-print-directory fuzz
 	@scripts/behaviour-rows.sh
 

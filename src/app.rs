@@ -177,7 +177,20 @@ impl App {
                 config.targets.iter().map(|t| t.name.clone()).collect(),
                 workers_stop.clone(),
             )),
+            tokio::spawn(crate::retention::keep(
+                store.clone(),
+                config.retention,
+                core.clock.clone(),
+                workers_stop.clone(),
+            )),
         ];
+        workers.push(tokio::spawn(crate::watch::watch(
+            store.clone(),
+            Arc::clone(&config),
+            Arc::clone(&core.mappings),
+            core.clock.clone(),
+            workers_stop.clone(),
+        )));
         let mapping: Mapping = {
             let mappings = Arc::clone(&core.mappings);
             Arc::new(move || -> Arc<dyn Outbound + Send + Sync> { mappings.current() })

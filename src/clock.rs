@@ -146,6 +146,11 @@ impl Minter {
     }
 }
 
+/// The smallest id that a node may mint at `at`: what is below was minted before.
+pub fn first_id_at(at: Instant) -> i64 {
+    (at.0 / 1000 - EPOCH_MS).max(0) << (NODE_BITS + COUNTER_BITS)
+}
+
 /// The lease tokens of the node that made this one.
 pub fn tokens_of_node(token: i64) -> RangeInclusive<i64> {
     let random = (1 << TOKEN_BITS) - 1;
@@ -190,6 +195,14 @@ mod tests {
         minter.advance_past(stored);
         let id = minter.mint();
         assert!(id > stored && (id >> COUNTER_BITS) & 1023 == 3);
+    }
+
+    #[test]
+    fn an_id_is_told_from_those_of_other_times() {
+        let at = Instant(1_780_000_000_000_000);
+        let id = Minter::new(Clock::manual(at), 1023).mint();
+        assert!(first_id_at(at) <= id && id < first_id_at(Instant(at.0 + 1000)));
+        assert_eq!(first_id_at(Instant(0)), 0);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::hl7::message::{Message, Reading};
 use crate::hl7::mllp::OVERSIZE_HEAD;
 use crate::mapping::Translation;
 use crate::mappings::Mappings;
+use crate::telemetry::peers;
 use crate::workflow::{JournalEntry, Outcome, Unit, Workflow};
 use metrics::counter;
 use sha2::{Digest, Sha256};
@@ -99,6 +100,7 @@ impl Intake {
         let positive = unit.ack.clone();
         let kind = unit.journal.kind.clone();
         let link = unit.journal.link.clone();
+        peers::heard(&link, received);
         let refused = |refusal: Refusal| {
             let (code, _) = code_of(refusal.reason);
             let ack = self.answer(&to, received, code, Some(&refusal));

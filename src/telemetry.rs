@@ -2,6 +2,7 @@
 //! [`catalogue`] lists every metric.
 
 pub mod catalogue;
+pub mod peers;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;

@@ -45,6 +45,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("dicom/scu", 5, &["actix_web", "sea_orm"]),
     ("fhir/client", 5, &["actix_web", "sea_orm"]),
     ("workflow", 6, &["actix_web", "sea_orm"]),
+    ("retention", 6, &["actix_web", "sea_orm"]),
     ("worklist/seen", 6, &["actix_web", "sea_orm"]),
     // Its test changes the record through the door and swaps mapping files.
     ("worklist/seen/tests", 8, &["actix_web", "sea_orm"]),
@@ -56,6 +57,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("publish/worker", 8, &["actix_web", "sea_orm"]),
     ("publish/fhir", 8, &["actix_web", "sea_orm"]),
     // The worker is tested against the simulated endpoint.
+    ("watch", 8, &["actix_web", "sea_orm"]),
     ("publish/worker/tests", 12, &["actix_web", "sea_orm"]),
     ("corrections", 9, &["actix_web", "sea_orm"]),
     ("api", 10, &["sea_orm"]),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use relais::telemetry::catalogue::METRICS;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -60,6 +61,36 @@ fn links_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn h02_alarms_are_made_of_metrics_that_exist_and_say_what_they_mean() {
+    let text = fs::read_to_string(root().join("docs/alerts/relais.yml")).unwrap();
+    let operations = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let rules: Vec<&str> = text.split("- alert: ").skip(1).collect();
+    assert!(rules.len() >= 10);
+    for rule in rules {
+        let name = rule.lines().next().unwrap();
+        assert!(
+            operations.contains(name),
+            "docs/operations.md explains no {name}"
+        );
+        for part in ["expr: ", "severity: ", "summary: "] {
+            assert!(rule.contains(part), "{name} has no {part}");
+        }
+        let metrics: Vec<&str> = rule
+            .split(|c: char| !(c.is_ascii_lowercase() || c == '_'))
+            .filter(|word| word.starts_with("relais_"))
+            .collect();
+        assert!(!metrics.is_empty(), "{name} looks at nothing");
+        for word in metrics {
+            let known = METRICS.iter().any(|m| {
+                word.strip_prefix(m.name)
+                    .is_some_and(|rest| ["", "_bucket", "_sum", "_count"].contains(&rest))
+            });
+            assert!(known, "{name}: no metric {word}");
+        }
+    }
 }
 
 #[test]

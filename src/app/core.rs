@@ -9,7 +9,7 @@ use crate::intake::Intake;
 use crate::mapping::MappingSet;
 use crate::mappings::Mappings;
 use crate::publish::plan::TargetPlan;
-use crate::store::Store;
+use crate::store::{InUse, Store};
 use crate::workflow::{Settings, Workflow};
 use crate::worklist::seen::Worklist;
 use anyhow::{Context, anyhow};
@@ -33,6 +33,8 @@ pub struct Core {
     pub worklist: Arc<Worklist>,
     stop: CancellationToken,
     writer: JoinHandle<()>,
+    /// Given up when all else has ended.
+    _in_use: InUse,
 }
 
 /// What a core is started for.
@@ -52,9 +54,12 @@ impl Core {
     pub async fn open(config: Config, purpose: For) -> anyhow::Result<Self> {
         let clock = Clock::default();
         let mappings = load_mappings(&config)?;
-        let store = Store::open(&config.store_url)
-            .await
-            .context("cannot open the store")?;
+        let in_use = InUse::mark(&config.store_url).context("cannot open the store")?;
+        let store = match purpose {
+            For::Serving => Store::open(&config.store_url).await,
+            For::Command => Store::open_existing(&config.store_url).await,
+        };
+        let store = store.context("cannot open the store")?;
         if purpose == For::Serving {
             store
                 .migrate()
@@ -124,6 +129,7 @@ impl Core {
             worklist,
             stop,
             writer,
+            _in_use: in_use,
         })
     }
 

@@ -2,11 +2,13 @@
 //!
 //! 0 = done; 1 = it was tried and failed; 2 = the command line or a file is wrong, nothing was started.
 
+pub mod backup;
 pub mod demo;
 mod desk;
 pub mod mapping;
 pub mod messages;
 pub mod outbox;
+pub mod purge;
 pub mod reference;
 pub mod serve;
 pub mod trial;
@@ -61,6 +63,12 @@ enum Command {
     Messages(messages::Messages),
     /// See and steer what waits to be published.
     Outbox(outbox::Outbox),
+    /// Remove what is past its retention; a running engine does so each hour.
+    Purge(purge::Purge),
+    /// Copy the SQLite database to a file, checked, while the engine runs.
+    Backup(backup::Files),
+    /// Put a backup in the place of the SQLite database; the engine must not be running.
+    Restore(backup::Files),
     /// Play a morning in a fictional department against a fresh engine, and check what came out.
     Demo(demo::Demo),
     /// Send HL7 files to a fresh engine and print what it answers to each.
@@ -89,6 +97,9 @@ pub fn run() -> ExitCode {
         Command::Check { config } => serve::check(&config),
         Command::Messages(command) => messages::run(command),
         Command::Outbox(command) => outbox::run(command),
+        Command::Purge(command) => purge::run(&command),
+        Command::Backup(files) => backup::backup(&files),
+        Command::Restore(files) => backup::restore(&files),
         Command::Demo(command) => demo::run(&command),
         Command::Trial(command) => trial::run(&command),
         Command::Mapping(arguments) => run_mapping(&arguments),

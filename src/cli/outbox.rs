@@ -135,7 +135,7 @@ fn list(config: &Path, all: bool) -> ExitCode {
         Err(code) => return code,
     };
     let listed = block_on(async {
-        let store = Store::open(&config.store_url).await?;
+        let store = Store::open_existing(&config.store_url).await?;
         let filter = OutboxFilter {
             undelivered: !all,
             ..OutboxFilter::default()

@@ -30,6 +30,30 @@ pub struct Config {
     /// In order: the first that matches a peer is its link; the last one is always `default`.
     pub links: Vec<Link>,
     pub targets: Vec<Target>,
+    pub retention: Retention,
+    pub watch: Watch,
+}
+
+/// `[watch]`: what alarms are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch {
+    /// An exam in progress for longer is overdue.
+    pub in_progress: Duration,
+}
+
+/// `[retention]`: how long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Bytes of messages in and out.
+    pub bodies: Duration,
+    /// Journal rows; resends are recognised as long.
+    pub journal: Duration,
+    /// Worklist queries.
+    pub queries: Duration,
+    /// Attempts at publications, after their delivery.
+    pub attempts: Duration,
+    /// Who read or changed what.
+    pub audit: Duration,
 }
 
 /// `[site]`

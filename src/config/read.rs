@@ -2,6 +2,7 @@
 
 mod links;
 mod ports;
+mod retention;
 mod targets;
 
 use super::Config;
@@ -26,7 +27,15 @@ const CODES: Codes = Codes {
     missing: "C004",
 };
 /// Sections whose settings the environment may give: single values only.
-const SCALAR: [&str; 5] = ["site", "store", "mllp", "dicom", "http"];
+const SCALAR: [&str; 7] = [
+    "site",
+    "store",
+    "mllp",
+    "dicom",
+    "http",
+    "retention",
+    "watch",
+];
 /// A value that contradicts another one.
 const CONFLICT: &str = "C005";
 
@@ -87,6 +96,8 @@ impl<'d> Walk<'d> {
             .collect();
         let links = self.links(&zone, policy);
         let targets = self.targets();
+        let retention = self.retention();
+        let watch = self.watch();
         Some(Config {
             site: site?,
             store_url: store_url?,
@@ -96,6 +107,8 @@ impl<'d> Walk<'d> {
             mapping_dirs,
             links,
             targets,
+            retention,
+            watch,
         })
     }
 
@@ -347,6 +360,31 @@ mod tests {
                 "no problem at {expected} in\n{}",
                 found.join("\n")
             );
+        }
+    }
+
+    #[test]
+    fn retention_has_safe_defaults_and_no_body_outlives_its_row() {
+        let days = |n: u64| Duration::from_secs(n * 86_400);
+        let read = |text: &str| read("relais.toml", text, Path::new("/site"), &[]);
+        let kept = read(GOOD).expect("the default configuration").retention;
+        assert_eq!(
+            [
+                kept.bodies,
+                kept.journal,
+                kept.queries,
+                kept.attempts,
+                kept.audit
+            ],
+            [days(90), days(730), days(14), days(90), days(2_190)]
+        );
+        let (before, rest) = GOOD.split_once("[retention]").expect("a section");
+        let (_, after) = rest.split_once("\n\n").expect("sections after it");
+        let with = |lines: &str| format!("{before}[retention]\n{lines}\n\n{after}");
+        let kept = read(&with("bodies_days = 7\njournal_days = 7")).expect("a short one");
+        assert_eq!(kept.retention.journal, days(7));
+        for wrong in ["journal_days = 6", "bodies_days = 800", "queries_days = 0"] {
+            assert_eq!(problems(&with(wrong)).len(), 1, "{wrong}");
         }
     }
 

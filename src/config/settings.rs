@@ -37,6 +37,8 @@ pub const SECTIONS: &[(&str, bool)] = &[
     ("dicom", false),
     ("http", false),
     ("mappings", false),
+    ("retention", false),
+    ("watch", false),
     ("policy", false),
     ("link", true),
     ("target", true),
@@ -197,6 +199,48 @@ pub const SETTINGS: &[Setting] = &[
         "a list of paths",
         "[]",
         "Layers over the shipped mappings; later ones win target by target.",
+    ),
+    s(
+        "retention",
+        "bodies_days",
+        "1 to 36500",
+        "90",
+        "Bytes of messages in and out; their journal rows, and the origins of values, stay.",
+    ),
+    s(
+        "retention",
+        "journal_days",
+        "7 to 36500",
+        "730",
+        "Journal rows; a message sent again is recognised as long.",
+    ),
+    s(
+        "retention",
+        "queries_days",
+        "1 to 36500",
+        "14",
+        "Worklist queries with their answers.",
+    ),
+    s(
+        "retention",
+        "attempts_days",
+        "1 to 36500",
+        "90",
+        "Attempts at publications, counted from their delivery.",
+    ),
+    s(
+        "retention",
+        "audit_days",
+        "1 to 36500",
+        "2190",
+        "Who read or changed what: six years, as long as most rules on health data ask at the most.",
+    ),
+    s(
+        "watch",
+        "in_progress_minutes",
+        "1 to 10080",
+        "240",
+        "A performed step in progress for longer counts as overdue in /metrics.",
     ),
     s(
         "policy",
@@ -381,8 +425,8 @@ pub fn keys_of(section: &str) -> Vec<&'static str> {
 pub fn reference() -> String {
     let mut page = String::from(
         "# Configuration reference\n\nPrinted by `relais reference config`; do not edit. One TOML file; paths are relative to it. \
-         A setting of `[site]`, `[store]`, `[mllp]`, `[dicom]` and `[http]` may be given as an environment variable, which \
-         wins: `RELAIS_STORE_URL` is `[store] url`.\n",
+         A setting of `[site]`, `[store]`, `[mllp]`, `[dicom]`, `[http]`, `[retention]` and `[watch]` may be given as an environment \
+         variable, which wins: `RELAIS_STORE_URL` is `[store] url`.\n",
     );
     for (section, repeats) in SECTIONS {
         let header = if *repeats {

@@ -11,6 +11,7 @@ use crate::dicom::query_journal::{Asked, QueryJournal};
 use crate::dicom::scp::{DimseFailure, FindAnswer, Peer};
 use crate::domain::reason::{Place, Refusal};
 use crate::mappings::Mappings;
+use crate::telemetry::peers;
 use crate::worklist::device::Device;
 use crate::worklist::keys::Query;
 use crate::worklist::seen::Worklist;
@@ -50,6 +51,8 @@ impl WorklistScp {
             })?;
         metrics::histogram!("relais_cfind_seconds").record(watch.elapsed().as_secs_f64());
         metrics::counter!("relais_cfind_items_total").increment(seen.matches.len() as u64);
+        let known = device.known.then_some(device.ae.as_str());
+        peers::asked(known, seen.matches.len() as u64, self.clock.now());
         self.journal.note(Asked {
             device: device.ae,
             keys: query.keys_text(),

@@ -4,10 +4,12 @@
 //! through a [`Txn`], which only `workflow` opens; the outbox settles its own rows. On SQLite there is one writing connection, every
 //! transaction is BEGIN IMMEDIATE, and a commit is on the disk when it returns (WAL, synchronous = FULL).
 
+mod backup;
 mod corrections;
 mod documents;
 mod dump;
 mod error;
+mod figures;
 mod health;
 mod journal;
 mod keys;
@@ -15,6 +17,8 @@ mod node;
 mod outbox;
 mod query_log;
 mod read;
+mod release;
+mod retention;
 mod schema;
 mod sql;
 #[cfg(test)]
@@ -23,6 +27,7 @@ pub(crate) mod testing;
 mod tests;
 mod worklist;
 
+pub use backup::{BackupError, Copied, InUse, Restored, backup, restore};
 pub use corrections::{Correction, Pause, RefusedMessage, Steer};
 pub use documents::Study;
 pub use dump::LeaveOut;
@@ -31,11 +36,12 @@ pub use journal::{Direction, JournalEntry, JournalRow, JournalView};
 pub use outbox::{Attempt, Claim, Depth, OutboxFilter, OutboxRow};
 pub use query_log::QueryLogRow;
 pub use read::*;
+pub use release::{Schema, sqlite_path};
+pub use retention::Kept;
 pub use worklist::{Candidate, Cursor, Narrow, Sources, StepDocuments};
 pub(crate) use {journal::hex, outbox::Queue};
 
 use health::Health;
-use relais_migrations::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
@@ -76,8 +82,8 @@ impl Store {
     /// # Errors
     /// `Unavailable` if the URL is of another kind, or the database cannot be opened.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        if let Some(path) = url.strip_prefix("sqlite://") {
-            Self::open_sqlite(path.split('?').next().unwrap_or(path)).await
+        if let Some(path) = sqlite_path(url) {
+            Self::open_sqlite(path).await
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Self::open_postgres(url).await
         } else {
@@ -152,14 +158,6 @@ impl Store {
             read: pool,
             health,
         })
-    }
-
-    /// Applies the missing migrations; a second call changes nothing.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        Ok(Migrator::up(&self.write, None).await?)
     }
 
     /// Closes all connections; on SQLite this checkpoints the write-ahead log.

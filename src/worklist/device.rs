@@ -9,6 +9,8 @@ use crate::mapping::table::{Row, values};
 pub struct Device {
     /// Its AE title: the calling one of an association.
     pub ae: String,
+    /// False for one that no row names.
+    pub known: bool,
     /// The modality whose pool it is shown.
     pub modality: Option<String>,
     /// The repertoire that it reads and, lacking a declaration, writes.
@@ -38,9 +40,12 @@ impl Device {
                 cell("charset").and_then(|term| Charset::of_term(term)),
             ))
         };
-        let (modality, charset) = find().unwrap_or_default();
+        let found = find();
+        let known = found.is_some();
+        let (modality, charset) = found.unwrap_or_default();
         Self {
             ae: ae.to_owned(),
+            known,
             modality,
             charset,
         }

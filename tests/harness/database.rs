@@ -3,6 +3,8 @@
 //! PostgreSQL comes from `RELAIS_TEST_POSTGRES` (set by `make test`) or from a cluster of our own, which lives as long as this
 //! process: `scripts/test-postgres.sh run` ends when our end of its standard input closes.
 
+use super::scanner::runtime;
+use sea_orm::ConnectionTrait;
 use std::{
     fmt,
     io::{BufRead, BufReader},
@@ -46,8 +48,35 @@ pub struct Database {
 }
 
 impl Database {
-    /// A new database.
+    /// A new database; on PostgreSQL with today's tables in it, if [`set_template`] was called.
     pub fn new(engine: Engine) -> Self {
+        Self::of_template(engine, template())
+    }
+
+    /// A new database without a table.
+    pub fn empty(engine: Engine) -> Self {
+        Self::of_template(engine, None)
+    }
+
+    /// Runs SQL statements on it, several at once.
+    pub fn execute(&self, sql: &str) {
+        let url = match self.created {
+            Some(_) => self.url.clone(),
+            None => format!("{}?mode=rwc", self.url),
+        };
+        runtime().block_on(async {
+            let db = sea_orm::Database::connect(url).await.unwrap();
+            db.execute_unprepared(sql).await.unwrap();
+            db.close().await.unwrap();
+        });
+    }
+
+    /// True on PostgreSQL.
+    pub fn is_postgres(&self) -> bool {
+        self.created.is_some()
+    }
+
+    fn of_template(engine: Engine, template: Option<&str>) -> Self {
         let (name, dir) = new_directory();
         match engine {
             Engine::Sqlite => Self {
@@ -56,7 +85,7 @@ impl Database {
                 created: None,
             },
             Engine::Postgres => {
-                match template() {
+                match template {
                     Some(template) => psql(&format!("CREATE DATABASE {name} TEMPLATE {template}")),
                     None => psql(&format!("CREATE DATABASE {name}")),
                 }

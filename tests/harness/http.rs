@@ -1,5 +1,6 @@
 //! Just enough HTTP to ask the product's health and metrics.
 
+use super::evidence;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -19,5 +20,8 @@ pub fn get(addr: SocketAddr, path: &str) -> Option<(u16, String)> {
     stream.read_to_end(&mut answer).ok()?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = answer.split_once("\r\n\r\n")?;
+    if head.contains("application/problem+json") {
+        evidence::told("problems", body);
+    }
     Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }

@@ -1,5 +1,6 @@
 //! An MLLP client of our own making, byte for byte, so that tests do not lean on the product's.
 
+use super::evidence;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -53,7 +54,11 @@ impl Sender {
             if let Some(end) = self.unread.windows(2).position(|w| w == [0x1c, 0x0d]) {
                 let frame: Vec<u8> = self.unread.drain(..end + 2).collect();
                 let start = frame.iter().position(|b| *b == 0x0b).map_or(0, |at| at + 1);
-                return Some(Ack(String::from_utf8_lossy(&frame[start..end]).into_owned()));
+                let ack = Ack(String::from_utf8_lossy(&frame[start..end]).into_owned());
+                if ack.code() != "AA" {
+                    evidence::told("acks", &ack.0.replace('\r', "\n"));
+                }
+                return Some(ack);
             }
             let mut chunk = [0; 4096];
             match self.stream.read(&mut chunk) {

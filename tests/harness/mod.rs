@@ -8,9 +8,11 @@
 )]
 
 pub mod chaos;
+pub mod cli;
 pub mod database;
 pub mod effort;
 pub mod endpoint;
+pub mod evidence;
 pub mod http;
 pub mod messages;
 pub mod mllp;

@@ -1,6 +1,6 @@
 //! The product as it is run: `relais serve` in a process of its own, which can be killed.
 
-use super::{database::Database, http, wait};
+use super::{database::Database, evidence, http, wait};
 use relais::simulate::department::SITE_FILES;
 use std::{
     fs::File,
@@ -174,10 +174,17 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let by_itself = self.ended();
+        // The last it says of itself; nothing if it has ended, or hangs.
+        let metrics = http::get(self.http, "/metrics").unwrap_or_default();
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if metrics.0 == 200 {
+            evidence::keep("metrics", metrics.1.as_bytes());
+        }
+        let log = std::fs::read(log_of(&self.config)).unwrap_or_default();
+        evidence::keep("log", &log);
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(log_of(&self.config)).unwrap_or_default();
+            let log = String::from_utf8_lossy(&log);
             let lines: Vec<&str> = log.lines().collect();
             let tail = lines.len().saturating_sub(LAST_LINES);
             if let Some(status) = by_itself {
@@ -195,7 +202,7 @@ fn spawn(config: &Path, environment: &[(&'static str, String)]) -> Child {
         .open(log_of(config))
         .unwrap();
     Command::new(env!("CARGO_BIN_EXE_relais"))
-        .arg("serve")
+        .args(["--log", "info,relais=debug", "serve"])
         .arg("--config")
         .arg(config)
         .envs(environment.iter().map(|(name, value)| (name, value)))

@@ -1,6 +1,6 @@
 //! A scanner of the tests: worklist queries and MPPS by the product's own client, blocking.
 
-use super::messages::Story;
+use super::{evidence, messages::Story};
 use relais::dicom::{
     dataset::DataSet,
     scu::{Association, Found, Response, SCANNER, ScuError},
@@ -104,7 +104,11 @@ impl Scanner {
             association.release().await?;
             Ok::<_, ScuError>(found)
         });
-        found.unwrap()
+        let found = found.unwrap();
+        if let Some(comment) = &found.comment {
+            evidence::told("dimse", comment);
+        }
+        found
     }
 
     /// N-CREATE, in progress; the status.
@@ -193,6 +197,9 @@ impl Scanner {
             let response = operation(&mut association).await?;
             // What was answered counts, however the association ends.
             let _ = association.release().await;
+            if let Some(comment) = &response.command.comment {
+                evidence::told("dimse", comment);
+            }
             Ok(response)
         })
     }

@@ -4,6 +4,7 @@ use crate::{
     Test,
     app::TestApp,
     harness::{
+        http,
         messages::Story,
         mllp::{accepted, frame},
     },
@@ -344,6 +345,10 @@ fn health_and_metrics_are_served(app: &TestApp) {
     accepted(&app.ris().send(&Story::default().order("NW", AT)));
     app.get("/health/live");
     app.get("/health/ready");
+    let http = app.relais.lock().unwrap().http;
+    let (status, problem) = http::get(http, "/nowhere").expect("an HTTP answer");
+    assert_eq!(status, 404);
+    assert!(problem.contains("\"title\""), "{problem}");
     let metrics = app.get("/metrics");
     assert!(metrics.contains("relais_mllp_messages_total"), "{metrics}");
 }

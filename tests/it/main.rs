@@ -11,12 +11,16 @@ mod harness;
 
 mod acks;
 mod app;
+mod backup;
 mod charsets;
 mod corrections;
 mod exams;
 mod intake;
 mod publish;
 mod quirks;
+mod retention;
+mod upgrade;
+mod watch;
 mod worklist;
 
 use app::TestApp;
@@ -47,6 +51,10 @@ const TESTS: &[&[Test]] = &[
     publish::TESTS,
     corrections::TESTS,
     quirks::TESTS,
+    retention::TESTS,
+    backup::TESTS,
+    upgrade::TESTS,
+    watch::TESTS,
 ];
 
 /// Tests at the same time: each has a process and a database of its own.

@@ -61,6 +61,7 @@ for status, item in association.send_c_find(query, ModalityWorklistInformationFi
                 "charset": item.get("SpecificCharacterSet", ""),
             },
             ensure_ascii=False,
+            default=list,  # several values of one attribute
         )
     )
 association.release()
