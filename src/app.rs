@@ -8,6 +8,7 @@ mod heartbeat;
 
 pub use self::core::{Core, For};
 
+use crate::api::access::Tokens;
 use crate::api::{ApiState, serve};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -28,7 +29,7 @@ use crate::publish::scope::Site;
 use crate::publish::worker::{self, Mapping};
 use crate::store::Store;
 use crate::workflow::Workflow;
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -111,7 +112,7 @@ impl App {
         let dicom = bind(config.dicom.listen, "dicom").await?;
         let http = std::net::TcpListener::bind(config.http.listen)
             .with_context(|| format!("cannot listen on {} (http.listen)", config.http.listen))?;
-        let token = read_token(&config)?;
+        let tokens = read_tokens(&config)?;
         let targets = config
             .targets
             .iter()
@@ -218,7 +219,20 @@ impl App {
             ApiState {
                 metrics,
                 ready,
-                token,
+                tokens,
+                attempts: Arc::default(),
+                loopback: config.http.listen.ip().is_loopback(),
+                config: Arc::clone(&config),
+                mappings: Arc::clone(&core.mappings),
+                store: core.store.clone(),
+                worklist: Arc::clone(&core.worklist),
+                workflow: core.workflow.clone(),
+                corrections: core.corrections(),
+                clock: core.clock.clone(),
+                minter: core.minter.clone(),
+                streams: ApiState::streams(),
+                stop: workers_stop.clone(),
+                runtime: tokio::runtime::Handle::current(),
             },
         )?;
         Ok(Self {
@@ -315,24 +329,14 @@ fn say_who_runs(clock: &Clock) {
     metrics::gauge!("relais_start_timestamp_seconds").set(clock.now().seconds());
 }
 
-/// The bearer token of `[http] token_file`, if one is configured.
+/// The tokens of `[http] tokens_file`, if one is configured.
 ///
 /// # Errors
-/// The file cannot be read, or its first line is shorter than 16 characters.
-pub fn read_token(config: &Config) -> anyhow::Result<Option<Arc<str>>> {
-    let Some(path) = &config.http.token_file else {
-        return Ok(None);
-    };
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read http.token_file {}", path.display()))?;
-    let token = text.lines().next().unwrap_or("").trim();
-    if token.len() < 16 {
-        return Err(anyhow!(
-            "http.token_file {} must hold at least 16 characters in its first line",
-            path.display()
-        ));
-    }
-    Ok(Some(Arc::from(token)))
+/// The file cannot be read, or a line is none.
+pub fn read_tokens(config: &Config) -> anyhow::Result<Option<Arc<Tokens>>> {
+    let path = config.http.tokens_file.as_deref();
+    let tokens = path.map(Tokens::load).transpose();
+    Ok(tokens.map_err(anyhow::Error::msg)?.map(Arc::new))
 }
 
 #[cfg(test)]

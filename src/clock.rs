@@ -151,6 +151,17 @@ pub fn first_id_at(at: Instant) -> i64 {
     (at.0 / 1000 - EPOCH_MS).max(0) << (NODE_BITS + COUNTER_BITS)
 }
 
+/// The number of the node that minted an id.
+pub fn node_of(id: i64) -> i64 {
+    (id >> COUNTER_BITS) & ((1 << NODE_BITS) - 1)
+}
+
+/// The smallest id that any node may have minted `ms` milliseconds before this one.
+pub fn id_before(id: i64, ms: i64) -> i64 {
+    let shift = NODE_BITS + COUNTER_BITS;
+    ((id >> shift) - ms).max(0) << shift
+}
+
 /// The lease tokens of the node that made this one.
 pub fn tokens_of_node(token: i64) -> RangeInclusive<i64> {
     let random = (1 << TOKEN_BITS) - 1;

@@ -1,13 +1,51 @@
-//! HTTP: health, readiness and metrics. Thin handlers over the same functions as the command line.
+//! HTTP: the window into the record, the queues and the evidence, and the corrections of operators. Thin handlers over the same
+//! functions as the ports and the command line.
+//!
+//! [`routes::ROUTES`] declares every path; [`gate`] is the way of every request. Patient data leaves only with a token, and after the
+//! audit row is on the disk. No CORS: a page of another origin has no business here.
 
+pub mod access;
+mod answers;
+mod corrections;
+mod events;
+mod gate;
+mod json;
+mod messages;
+mod openapi;
+mod params;
+pub mod problem;
+mod queues;
+mod records;
+mod routes;
+mod schema;
+mod system;
+mod trail;
+mod worklist;
+
+use crate::clock::{Clock, Minter};
+use crate::config::Config;
+use crate::corrections::Corrections;
+use crate::mappings::Mappings;
+use crate::store::Store;
+use crate::workflow::Workflow;
+use crate::worklist::seen::Worklist;
+use access::{Attempts, Tokens};
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::middleware::DefaultHeaders;
+use actix_web::{App, HttpRequest, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
+use routes::{Method, ROUTES, Route};
 use std::future::Future;
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// No request has a body; one of so many bytes is still read to be refused properly.
+const BODY: usize = 64 << 10;
 
 /// Answers whether Relais can take work right now; `Err` names what is missing, without patient data.
 pub type Ready =
@@ -18,8 +56,44 @@ pub type Ready =
 pub struct ApiState {
     pub metrics: PrometheusHandle,
     pub ready: Ready,
-    /// Required as `Authorization: Bearer` on everything but the health checks; `None` only on loopback.
-    pub token: Option<Arc<str>>,
+    /// `None` if no file of tokens is configured: then only what holds no patient data is served.
+    pub tokens: Option<Arc<Tokens>>,
+    pub attempts: Arc<Attempts>,
+    /// True while HTTP listens on a loopback address.
+    pub loopback: bool,
+    pub config: Arc<Config>,
+    pub mappings: Arc<Mappings>,
+    pub store: Store,
+    pub worklist: Arc<Worklist>,
+    pub workflow: Workflow,
+    pub corrections: Corrections,
+    pub clock: Clock,
+    pub minter: Minter,
+    /// Streams of events that may still be opened.
+    pub streams: Arc<Semaphore>,
+    /// Ends the streams.
+    pub stop: CancellationToken,
+    /// Where streams are fed: not on the threads that serve requests.
+    pub runtime: tokio::runtime::Handle,
+}
+
+impl ApiState {
+    /// Streams that may be open at one time.
+    pub fn streams() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(events::STREAMS))
+    }
+}
+
+/// A second handle of a connection's socket, to end it from outside.
+#[derive(Clone)]
+pub struct Cut(Arc<TcpStream>);
+
+impl Cut {
+    /// Ends the connection.
+    pub fn now(&self) {
+        // A socket that is gone already needs no end.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
 }
 
 /// Serves on a bound listener until the handle stops it. Two workers: this is a window, not the way of the data.
@@ -28,16 +102,25 @@ pub fn serve(listener: TcpListener, state: ApiState) -> std::io::Result<ServerHa
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
-            .route("/health/live", web::get().to(live))
-            .route("/health/ready", web::get().to(ready))
-            .route("/metrics", web::get().to(prometheus))
-            .default_service(web::to(not_found))
+            .app_data(web::PayloadConfig::new(BODY))
+            .wrap(security_headers())
+            .configure(resources)
+            .default_service(web::to(async |request: HttpRequest| {
+                gate::unserved(&request, None)
+            }))
     })
     .workers(2)
     .max_connections(256)
     .client_request_timeout(Duration::from_secs(10))
     .shutdown_timeout(5)
     .disable_signals()
+    .on_connect(|connection, data| {
+        let socket = connection.downcast_ref::<actix_web::rt::net::TcpStream>();
+        let copy = socket.and_then(|s| s.as_fd().try_clone_to_owned().ok());
+        if let Some(copy) = copy {
+            data.insert(Cut(Arc::new(copy.into())));
+        }
+    })
     .listen(listener)?
     .run();
     let handle = server.handle();
@@ -49,72 +132,48 @@ pub fn serve(listener: TcpListener, state: ApiState) -> std::io::Result<ServerHa
     Ok(handle)
 }
 
-/// RFC 9457 problem details.
-fn problem(status: actix_web::http::StatusCode, title: &str, detail: &str) -> HttpResponse {
-    HttpResponse::build(status)
-        .content_type("application/problem+json")
-        .body(
-            serde_json::json!({ "title": title, "status": status.as_u16(), "detail": detail })
-                .to_string(),
-        )
+/// Nothing is cached, framed, sniffed or loaded from elsewhere; a page that needs more says so itself.
+fn security_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("cache-control", "no-store"))
+        .add((
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'",
+        ))
+        .add(("x-content-type-options", "nosniff"))
+        .add(("x-frame-options", "DENY"))
+        .add(("referrer-policy", "no-referrer"))
+        .add(("cross-origin-resource-policy", "same-origin"))
 }
 
-async fn live() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/plain; charset=utf-8")
-        .body("live\n")
-}
-
-async fn ready(state: web::Data<ApiState>) -> HttpResponse {
-    match (state.ready)().await {
-        Ok(()) => HttpResponse::Ok()
-            .content_type("text/plain; charset=utf-8")
-            .body("ready\n"),
-        Err(why) => problem(
-            actix_web::http::StatusCode::SERVICE_UNAVAILABLE,
-            "not ready",
-            &why,
-        ),
-    }
-}
-
-async fn prometheus(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
-    if !is_allowed(&request, state.token.as_deref()) {
-        let text = "send the token of [http] token_file as Authorization: Bearer";
-        return problem(
-            actix_web::http::StatusCode::UNAUTHORIZED,
-            "token required",
-            text,
+/// One resource a path, with all its methods.
+fn resources(config: &mut web::ServiceConfig) {
+    let mut paths: Vec<&str> = ROUTES.iter().map(|r| r.path).collect();
+    paths.dedup();
+    for path in paths {
+        let of_path: Vec<&'static Route> = ROUTES.iter().filter(|r| r.path == path).collect();
+        let mut resource = web::resource(path);
+        let mut methods = vec![];
+        for route in of_path {
+            let (name, matching) = match route.method {
+                Method::Get => ("GET", web::get()),
+                Method::Post => ("POST", web::post()),
+            };
+            methods.push(name);
+            resource = resource.route(matching.to(
+                move |request: HttpRequest,
+                      body: Result<web::Bytes, actix_web::Error>,
+                      state: web::Data<ApiState>| {
+                    gate::pass(route, request, body, state)
+                },
+            ));
+        }
+        let methods = methods.join(", ");
+        config.service(
+            resource.default_service(web::to(move |request: HttpRequest| {
+                let answer = gate::unserved(&request, Some(methods.clone()));
+                async move { answer }
+            })),
         );
     }
-    state.metrics.run_upkeep();
-    HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4")
-        .body(state.metrics.render())
-}
-
-async fn not_found() -> HttpResponse {
-    let known = "known paths: /health/live, /health/ready, /metrics";
-    problem(
-        actix_web::http::StatusCode::NOT_FOUND,
-        "no such path",
-        known,
-    )
-}
-
-fn is_allowed(request: &HttpRequest, token: Option<&str>) -> bool {
-    let Some(token) = token else { return true };
-    let sent = request
-        .headers()
-        .get("authorization")
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.strip_prefix("Bearer "));
-    // Compared without an early exit, so that the time does not tell how much was right.
-    sent.is_some_and(|s| {
-        s.len() == token.len()
-            && s.bytes()
-                .zip(token.bytes())
-                .fold(0, |acc, (a, b)| acc | (a ^ b))
-                == 0
-    })
 }

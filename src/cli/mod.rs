@@ -11,6 +11,7 @@ pub mod outbox;
 pub mod purge;
 pub mod reference;
 pub mod serve;
+pub mod token;
 pub mod trial;
 
 use crate::config::{Config, read};
@@ -75,6 +76,8 @@ enum Command {
     Trial(trial::Trial),
     /// Check mapping files, run their cases, or try them on a message.
     Mapping(mapping::MappingArgs),
+    /// Make tokens for the HTTP interface.
+    Token(token::Token),
     /// Print a reference page from the code, as Markdown.
     Reference {
         #[command(subcommand)]
@@ -102,6 +105,7 @@ pub fn run() -> ExitCode {
         Command::Restore(files) => backup::restore(&files),
         Command::Demo(command) => demo::run(&command),
         Command::Trial(command) => trial::run(&command),
+        Command::Token(command) => token::run(&command),
         Command::Mapping(arguments) => run_mapping(&arguments),
         Command::Reference { page } => reference::run(page),
     }

@@ -1,5 +1,6 @@
 //! `relais reference`: the pages under docs/reference/ are printed from the declarations in the code; a test holds them current.
 
+use crate::api::problem::status_of;
 use crate::config::settings;
 use crate::domain::reason::{Class, Reason};
 use crate::domain::record::{Bad, FIELDS};
@@ -44,8 +45,8 @@ pub fn text(page: Page) -> String {
 fn errors() -> String {
     let mut page = String::from(
         "# Reasons\n\nPrinted by `relais reference errors`; do not edit. One reason, each port says it in its own words: HL7 in MSA-1 \
-         and ERR (table 0357), the operator sees the reason's code with the place and the mapping line.\n\n\
-         | reason | meaning | HL7 | again later? |\n|---|---|---|---|\n",
+         and ERR (table 0357), HTTP as the status and `code` of a problem, the operator sees the code with the place and the mapping line.\n\n\
+         | reason | meaning | HL7 | HTTP | again later? |\n|---|---|---|---|---|\n",
     );
     for reason in Reason::ALL {
         let (code, number) = code_of(*reason);
@@ -58,10 +59,16 @@ fn errors() -> String {
             older if older == number => String::new(),
             older => format!(" ({older} before v2.7)"),
         };
+        let hl7 = if reason.is_of_http() {
+            String::new()
+        } else {
+            format!("{code:?} {number}{older}")
+        };
         page.push_str(&format!(
-            "| `{}` | {} | {code:?} {number}{older} | {again} |\n",
+            "| `{}` | {} | {hl7} | {} | {again} |\n",
             reason.code(),
-            reason.text()
+            reason.text(),
+            status_of(*reason)
         ));
     }
     page

@@ -1,7 +1,7 @@
 //! `relais serve` and `relais check`.
 
 use super::{FAILED, WRONG, block_on, load_config};
-use crate::app::{App, read_token};
+use crate::app::{App, read_tokens};
 use crate::config::Config;
 use crate::diagnostic::{Severity, did_you_mean};
 use crate::mapping::MappingSet;
@@ -99,7 +99,7 @@ fn beyond_the_file(config: &Config, set: &MappingSet) -> Vec<String> {
             ));
         }
     }
-    if let Err(error) = read_token(config) {
+    if let Err(error) = read_tokens(config) {
         problems.push(format!("{error:#}"));
     }
     problems

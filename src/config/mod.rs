@@ -110,7 +110,8 @@ pub struct Dicom {
 #[derive(Debug, Clone)]
 pub struct Http {
     pub listen: SocketAddr,
-    pub token_file: Option<PathBuf>,
+    /// The file of tokens, see `api::access`.
+    pub tokens_file: Option<PathBuf>,
 }
 
 /// What a peer must show to be a link; all that is given must fit.

@@ -184,14 +184,14 @@ pub const SETTINGS: &[Setting] = &[
         "listen",
         "ADDRESS:PORT",
         "127.0.0.1:8080",
-        "Health, readiness and metrics. Anything but loopback needs token_file.",
+        "The HTTP interface: health, metrics, the record, corrections. Anything but loopback needs tokens_file.",
     ),
     s(
         "http",
-        "token_file",
+        "tokens_file",
         "a path",
         "none",
-        "File whose first line is the bearer token.",
+        "File of bearer tokens with their roles, made by `relais token new`. Without it nothing with patient data is served.",
     ),
     s(
         "mappings",

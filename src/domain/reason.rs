@@ -63,6 +63,15 @@ reasons! {
     MppsUnknown = "mpps.unknown", State, "no performed procedure step of that UID";
     MppsPatientMismatch = "mpps.patient_mismatch", State, "the performed step names another patient than its order";
     QueryKey = "query.key", Content, "a query key cannot be read";
+    RequestParameter = "request.parameter", Content, "a parameter of the request is not allowed";
+    RequestPath = "request.path", Content, "nothing is served at this path";
+    RequestMethod = "request.method", Content, "the method is not served at this path";
+    RequestBody = "request.body", Content, "the body of the request cannot be taken";
+    AccessToken = "access.token", Unsupported, "a valid token is needed";
+    AccessRole = "access.role", Unsupported, "the role of the token does not allow this";
+    AccessAttempts = "access.attempts", Temporary, "too many failed attempts from this address";
+    RecordUnknown = "record.unknown", State, "there is no such entry";
+    CorrectionImpossible = "correction.impossible", State, "this cannot be done to the entry as it is";
     Limit = "limit", Temporary, "a limit is reached";
     StorageAway = "storage.away", Temporary, "the database is not available";
     Internal = "internal", Temporary, "an error of Relais itself";
@@ -72,6 +81,22 @@ impl Reason {
     /// The reason of a stored code.
     pub fn of_code(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|r| r.code() == code)
+    }
+
+    /// True if it is said over HTTP only: no message is refused for it.
+    pub fn is_of_http(self) -> bool {
+        matches!(
+            self,
+            Self::RequestParameter
+                | Self::RequestPath
+                | Self::RequestMethod
+                | Self::RequestBody
+                | Self::AccessToken
+                | Self::AccessRole
+                | Self::AccessAttempts
+                | Self::RecordUnknown
+                | Self::CorrectionImpossible
+        )
     }
 
     /// True if the same request may succeed later.

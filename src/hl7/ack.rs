@@ -85,6 +85,16 @@ pub fn code_of(reason: Reason) -> (AckCode, u16) {
         | Reason::MppsFinal
         | Reason::MppsPatientMismatch => (AE, 207),
         Reason::Limit | Reason::StorageAway | Reason::Internal => (AR, 207),
+        // Never said to a sender of HL7 (`Reason::is_of_http`).
+        Reason::RequestParameter
+        | Reason::RequestPath
+        | Reason::RequestMethod
+        | Reason::RequestBody
+        | Reason::AccessToken
+        | Reason::AccessRole
+        | Reason::AccessAttempts
+        | Reason::RecordUnknown
+        | Reason::CorrectionImpossible => (AR, 207),
     }
 }
 

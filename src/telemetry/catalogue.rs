@@ -147,6 +147,17 @@ pub const METRICS: &[Metric] = &[
         "For how long the oldest publication in that state has been in it; 0 = there is none.").rare(),
     metric("relais_target_paused", Gauge, Count, &["target"],
         "1 while an operator has paused the target.").rare(),
+    // HTTP.
+    metric("relais_http_requests_total", Counter, Count, &["operation", "status"],
+        "HTTP requests by operation and status."),
+    metric("relais_http_denied_total", Counter, Count, &[],
+        "HTTP requests with an unknown token, or one whose role does not allow it."),
+    metric("relais_http_audit_failed_total", Counter, Count, &[],
+        "HTTP requests refused because the audit trail could not be written."),
+    metric("relais_http_streams", Gauge, Count, &[],
+        "Listeners to events.").rare(),
+    metric("relais_http_streams_dropped_total", Counter, Count, &[],
+        "Listeners to events cut off because they did not read."),
 ];
 
 /// Says to the installed recorder what each metric is. Counters without labels start at 0, so that their first increase is seen.

@@ -14,7 +14,7 @@ use super::scope::scope;
 use crate::clock::Stopwatch;
 use crate::config::Config;
 use crate::dicom::dataset::DataSet;
-use crate::domain::ids::{ExamId, StepId};
+use crate::domain::ids::{ExamId, PatientId, StepId};
 use crate::domain::time::LocalTime;
 use crate::mapping::MappingSet;
 use crate::store::{Candidate, Narrow, Sources, StepDocuments, Store, StoreError};
@@ -41,6 +41,7 @@ pub struct Worklist {
 #[derive(Debug, Clone)]
 pub struct Match {
     pub exam: ExamId,
+    pub patient: PatientId,
     pub step: StepId,
     /// The whole item, whatever was asked for.
     pub item: Arc<DataSet>,
@@ -106,6 +107,7 @@ impl Worklist {
                 }
                 seen.matches.push(Match {
                     exam: candidate.sources.exam,
+                    patient: candidate.sources.patient,
                     step: candidate.step,
                     item,
                 });

@@ -167,6 +167,22 @@ fn cluster_script(verb: &str, dir: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+impl Database {
+    /// Which engine it is on.
+    pub fn engine(&self) -> Engine {
+        if self.url.starts_with("sqlite") {
+            Engine::Sqlite
+        } else {
+            Engine::Postgres
+        }
+    }
+
+    /// Does to a PostgreSQL database what no code of the product does.
+    pub fn tamper(&self, statement: &str) {
+        psql_at(&self.url, statement);
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.dir);

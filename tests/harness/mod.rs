@@ -7,6 +7,7 @@
     reason = "each test binary uses its own part of the harness"
 )]
 
+pub mod api;
 pub mod chaos;
 pub mod cli;
 pub mod database;
@@ -18,5 +19,6 @@ pub mod messages;
 pub mod mllp;
 pub mod process;
 pub mod scanner;
+pub mod schema;
 pub mod tools;
 pub mod wait;

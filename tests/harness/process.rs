@@ -1,6 +1,6 @@
 //! The product as it is run: `relais serve` in a process of its own, which can be killed.
 
-use super::{database::Database, evidence, http, wait};
+use super::{api::write_tokens, database::Database, evidence, http, wait};
 use relais::simulate::department::SITE_FILES;
 use std::{
     fs::File,
@@ -55,6 +55,7 @@ impl Process {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();
         }
+        write_tokens(&database.dir.join("tokens"));
         std::fs::write(
             &config,
             configuration(&database.url, [mllp, dicom, http], target),
@@ -259,6 +260,7 @@ listen = "{dicom}"
 ae_title = "RELAIS"
 [http]
 listen = "{http}"
+tokens_file = "tokens"
 [mappings]
 dirs = ["site"]
 [[link]]

@@ -1,6 +1,7 @@
 //! The product under test, with its database and its neighbours.
 
 use crate::harness::{
+    api::Api,
     database::{Database, Engine},
     endpoint::Endpoint,
     http,
@@ -9,7 +10,10 @@ use crate::harness::{
     scanner::{Scanner, runtime},
     wait,
 };
-use relais::store::{LeaveOut, Store};
+use relais::{
+    api::access::Role,
+    store::{LeaveOut, Store},
+};
 use std::sync::Mutex;
 
 /// `relais serve` on a fresh database, publishing to an endpoint of its own.
@@ -66,6 +70,14 @@ impl TestApp {
         self.relais.lock().unwrap().command(arguments)
     }
 
+    /// The HTTP interface, with the token of a role.
+    pub fn api(&self, role: Role) -> Api {
+        Api {
+            addr: self.relais.lock().unwrap().http,
+            role: Some(role),
+        }
+    }
+
     /// Waits until nothing is left to publish.
     pub fn drained(&self) {
         let store = self.store();
@@ -96,7 +108,7 @@ impl TestApp {
         dump
     }
 
-    fn store(&self) -> Store {
+    pub fn store(&self) -> Store {
         runtime().block_on(Store::open(&self.database.url)).unwrap()
     }
 }

@@ -10,6 +10,7 @@
 mod harness;
 
 mod acks;
+mod api;
 mod app;
 mod backup;
 mod charsets;
@@ -55,6 +56,7 @@ const TESTS: &[&[Test]] = &[
     backup::TESTS,
     upgrade::TESTS,
     watch::TESTS,
+    api::TESTS,
 ];
 
 /// Tests at the same time: each has a process and a database of its own.

@@ -101,16 +101,16 @@ impl Walk<'_> {
     pub(super) fn http(&self) -> Option<Http> {
         self.section("http");
         let listen = self.address("http", "127.0.0.1:8080")?;
-        let token_file = self
-            .text("http", "token_file")
+        let tokens_file = self
+            .text("http", "tokens_file")
             .map(|t| self.dir.join(t.value));
-        if !listen.value.ip().is_loopback() && token_file.is_none() {
-            let text = "http.listen is not a loopback address: set http.token_file, or listen on 127.0.0.1";
+        if !listen.value.ip().is_loopback() && tokens_file.is_none() {
+            let text = "http.listen is not a loopback address: set http.tokens_file, or listen on 127.0.0.1";
             self.root.report(CONFLICT, listen.span, text);
         }
         Some(Http {
             listen: listen.value,
-            token_file,
+            tokens_file,
         })
     }
 }
