@@ -12,8 +12,8 @@ pub const TESTS: &[Test] = &[
         an_order_is_on_the_list_of_its_scanner_with_its_accents,
     ),
     (
-        "an_order_without_a_station_is_on_the_lists_of_its_modality",
-        an_order_without_a_station_is_on_the_lists_of_its_modality,
+        "d05_an_order_without_a_station_is_on_the_lists_of_its_modality",
+        d05_an_order_without_a_station_is_on_the_lists_of_its_modality,
     ),
     (
         "a_cancelled_order_leaves_the_list_and_a_late_new_order_does_not_bring_it_back",
@@ -24,8 +24,8 @@ pub const TESTS: &[Test] = &[
         a_cancel_before_its_order_wins,
     ),
     (
-        "a_held_order_is_hidden_until_it_is_released",
-        a_held_order_is_hidden_until_it_is_released,
+        "d05_a_held_order_is_hidden_until_it_is_released",
+        d05_a_held_order_is_hidden_until_it_is_released,
     ),
     (
         "a_corrected_name_is_shown_by_the_next_query",
@@ -74,7 +74,7 @@ fn an_order_is_on_the_list_of_its_scanner_with_its_accents(app: &TestApp) {
     assert_eq!(names(app, "CT2_URG"), [""; 0]);
 }
 
-fn an_order_without_a_station_is_on_the_lists_of_its_modality(app: &TestApp) {
+fn d05_an_order_without_a_station_is_on_the_lists_of_its_modality(app: &TestApp) {
     let story = Story {
         station: "",
         ..Story::default()
@@ -117,7 +117,7 @@ fn a_cancel_before_its_order_wins(app: &TestApp) {
     assert_eq!(names(app, story.station).len(), 0);
 }
 
-fn a_held_order_is_hidden_until_it_is_released(app: &TestApp) {
+fn d05_a_held_order_is_hidden_until_it_is_released(app: &TestApp) {
     let story = Story::default();
     order(app, &story);
     accepted(&app.ris().send(&story.order("HD", "20260602081000")));
