@@ -90,11 +90,9 @@ pub fn code_of(reason: Reason) -> (AckCode, u16) {
         | Reason::RequestPath
         | Reason::RequestMethod
         | Reason::RequestBody
-        | Reason::AccessToken
-        | Reason::AccessRole
-        | Reason::AccessAttempts
         | Reason::RecordUnknown
-        | Reason::CorrectionImpossible => (AR, 207),
+        | Reason::CorrectionImpossible => (AE, 207),
+        Reason::AccessToken | Reason::AccessRole | Reason::AccessAttempts => (AR, 207),
     }
 }
 

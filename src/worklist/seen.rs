@@ -154,8 +154,8 @@ impl Worklist {
                     tokio::task::yield_now().await;
                 }
             }
-            metrics::gauge!("relais_worklist_cache_bytes").set(self.items.bytes() as f64);
         }
+        metrics::gauge!("relais_worklist_cache_bytes").set(self.items.bytes() as f64);
         let items = page.iter().zip(known).filter_map(|(candidate, known)| {
             // A step that is not on any worklist any more was read by nobody.
             match known.or_else(|| rendered.remove(&candidate.step))? {
