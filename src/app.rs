@@ -19,10 +19,8 @@ use crate::dicom::query_journal::QueryJournal;
 use crate::dicom::scp::{Body, BoxFuture, DimseFailure, FindAnswer, Peer, ScpSettings, Services};
 use crate::dicom::worklist_scp::WorklistScp;
 use crate::domain::value::Organization;
-use crate::fhir::datatype::Systems;
 use crate::hl7::listener::MllpSettings;
-use crate::mapping::MappingSet;
-use crate::mapping::table::Row;
+use crate::mappings::reload::{Reloader, watch};
 use crate::publish::fhir::FhirTarget;
 use crate::publish::render::{Outbound, Settings as Rendering};
 use crate::publish::scope::Site;
@@ -49,6 +47,8 @@ pub struct App {
     pub http: SocketAddr,
     /// What ports and workers share, for callers in the same process.
     pub core: Core,
+    /// Puts changed mapping files in force.
+    pub reloader: Arc<Reloader>,
     ports_stop: CancellationToken,
     ports: Vec<JoinHandle<()>>,
     workers_stop: CancellationToken,
@@ -100,7 +100,11 @@ impl App {
         let core = Core::open(config, For::Serving).await?;
         say_who_runs(&core.clock);
         let config = Arc::clone(&core.config);
-        let set = core.mappings.current();
+        let reloader = Arc::new(Reloader::new(
+            Arc::clone(&core.mappings),
+            core.store.clone(),
+            core.clock.clone(),
+        ));
 
         // Everything is bound before anything is served, so that a taken port leaves no half-started engine.
         let bind = |address: SocketAddr, what: &'static str| async move {
@@ -117,7 +121,7 @@ impl App {
             .targets
             .iter()
             .map(|target| {
-                let fhir = FhirTarget::new(&target.url, target.timeout, rendering(&config, &set))
+                let fhir = FhirTarget::new(&target.url, target.timeout, rendering(&config))
                     .with_context(|| format!("target {} cannot be set up", target.name))?;
                 Ok((target.name.clone(), fhir))
             })
@@ -171,6 +175,7 @@ impl App {
         ];
         let mut workers = vec![
             journal_task,
+            tokio::spawn(watch(Arc::clone(&reloader), workers_stop.clone())),
             tokio::spawn(heartbeat::run(
                 store.clone(),
                 core.clock.clone(),
@@ -240,6 +245,7 @@ impl App {
             dicom: dicom_at,
             http: http_at,
             core,
+            reloader,
             ports_stop,
             ports,
             workers_stop,
@@ -278,27 +284,8 @@ async fn readiness(store: &Store, workflow: &Workflow) -> Result<(), String> {
         .map_err(|e| format!("the database cannot be read: {e}"))
 }
 
-/// What publications say of the site, and by which addresses FHIR knows coding systems and authorities.
-fn rendering(config: &Config, set: &MappingSet) -> Rendering {
-    let mut codes = Vec::new();
-    if let Some(table) = set.table("code_systems") {
-        let cell = |row: &Row, name| {
-            table
-                .column(Some(name))
-                .and_then(|c| row.cells.get(c))
-                .filter(|t| !t.is_empty())
-                .cloned()
-        };
-        for row in table.rows() {
-            let Some(address) = cell(row, "fhir") else {
-                continue;
-            };
-            let names = ["hl7v2", "dicom", "oid"]
-                .into_iter()
-                .filter_map(|name| cell(row, name));
-            codes.extend(names.map(|name| (name, address.clone())));
-        }
-    }
+/// What publications say of the site, and by which addresses FHIR knows its authorities.
+fn rendering(config: &Config) -> Rendering {
     let issuers = config.links.iter().filter_map(|link| {
         let issuer = link.default_issuer.as_ref()?;
         Some((
@@ -318,7 +305,7 @@ fn rendering(config: &Config, set: &MappingSet) -> Rendering {
             timezone: config.site.timezone.clone(),
             zone: config.site.zone.clone(),
         },
-        systems: Systems::new(codes, issuers),
+        issuers: issuers.collect(),
         profiles: BTreeMap::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! The set of mapping files in force: the embedded ones as layer 0, the site's directories over them.
 //!
 //! Files are read here and nowhere else; `mapping` compiles and runs them. Rule upheld: a broken set never replaces a working one
-//! ([`Mappings::reload`] swaps whole sets or nothing). A shipped file is embedded, so that binary and files cannot differ in version.
+//! ([`Mappings::candidate`] checks a whole set before [`Mappings::put`]). A shipped file is embedded, so that binary and files cannot differ in version.
 
 use crate::diagnostic::{Diagnostic, Severity, render};
 use crate::dicom::read::{Limits, Syntax, read};
@@ -11,11 +11,13 @@ use crate::fuzzing;
 use crate::hl7::message::{Message, Reading};
 use crate::mapping::{LinkView, MappingSet, MppsOp, SourceFile, Translation};
 use arc_swap::ArcSwap;
+use reload::Look;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::{fs, io};
 
 pub mod case_files;
+pub mod reload;
 
 macro_rules! shipped {
     ($name:literal) => {
@@ -68,8 +70,11 @@ const MAX_DEPTH: usize = 4;
 const MAX_FILES: usize = 5_000;
 
 /// The set in force and where it came from.
+#[derive(Debug)]
 pub struct Mappings {
     dirs: Vec<PathBuf>,
+    /// What the directories looked like just before they were read.
+    seen: Look,
     current: ArcSwap<MappingSet>,
     warnings: Vec<Diagnostic>,
 }
@@ -87,12 +92,14 @@ impl Mappings {
     /// # Errors
     /// Every problem of every file, as soon as one of them is an error.
     pub fn load(dirs: &[PathBuf]) -> Result<Self, Vec<Diagnostic>> {
+        let seen = reload::look(dirs);
         let (set, problems) = compile(sources(dirs));
         if is_broken(&problems) {
             return Err(problems);
         }
         Ok(Self {
             dirs: dirs.to_vec(),
+            seen,
             current: ArcSwap::from_pointee(set),
             warnings: problems,
         })
@@ -108,21 +115,41 @@ impl Mappings {
         &self.warnings
     }
 
-    /// Reads the directories again; true if the set changed.
+    /// The directories over the shipped files, in order; later ones win.
+    pub fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
+    /// Reads and compiles the files again and runs the cases of every directory; the set in force stays as it is.
     ///
     /// # Errors
-    /// Every problem; the old set stays in force.
-    pub fn reload(&self) -> Result<bool, Vec<Diagnostic>> {
-        let (set, problems) = compile(sources(&self.dirs));
+    /// Every problem; with one, the new set must not be put in force.
+    pub fn candidate(&self) -> Result<MappingSet, Refused> {
+        let found = sources(&self.dirs);
+        let files = found.files.clone();
+        let (set, mut problems) = compile(found);
+        if !is_broken(&problems) {
+            problems.extend(case_files::failures(&self.dirs, &set));
+        }
         if is_broken(&problems) {
-            return Err(problems);
+            let text = render_all(&problems, &files);
+            return Err(Refused { problems, text });
         }
-        let changed = set.revision() != self.current().revision();
-        if changed {
-            self.current.store(Arc::new(set));
-        }
-        Ok(changed)
+        Ok(set)
     }
+
+    /// Puts a set in force, at once for everything that asks from now on.
+    pub fn put(&self, set: MappingSet) {
+        self.current.store(Arc::new(set));
+    }
+}
+
+/// Why a set of files was not put in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub problems: Vec<Diagnostic>,
+    /// The problems as a person reads them, each with its line underlined.
+    pub text: String,
 }
 
 fn is_broken(problems: &[Diagnostic]) -> bool {
@@ -325,22 +352,27 @@ mod tests {
             .unwrap();
         let first = mappings.current().revision().to_owned();
         fs::write(&site, text("ORC-333")).unwrap();
-        let problems = mappings.reload().unwrap_err();
-        assert_eq!(
-            problems.iter().map(|p| p.code).collect::<Vec<_>>(),
-            ["M051"]
-        );
+        let codes = |refused: Refused| refused.problems.iter().map(|p| p.code).collect::<Vec<_>>();
+        assert_eq!(codes(mappings.candidate().unwrap_err()), ["M051"]);
         assert_eq!(mappings.current().revision(), first);
         fs::write(&site, text("ORC-4")).unwrap();
-        assert_eq!(mappings.reload(), Ok(true));
+        mappings.put(mappings.candidate().unwrap());
         assert_ne!(mappings.current().revision(), first);
         fs::write(dir.join("inbound/latin1.toml"), [0x66, 0xe9]).unwrap();
-        let problems = mappings.reload().unwrap_err();
-        assert_eq!(
-            problems.iter().map(|p| p.code).collect::<Vec<_>>(),
-            ["M033"]
+        assert_eq!(codes(mappings.candidate().unwrap_err()), ["M033"]);
+        fs::remove_file(dir.join("inbound/latin1.toml")).unwrap();
+        let case = dir.join("inbound/site.cases/accession_in_orc_3");
+        fs::create_dir_all(&case).unwrap();
+        fs::write(case.join("in.hl7"), "MSH|^~\\&|RIS\r").unwrap();
+        fs::write(case.join("want.toml"), "# nothing\n").unwrap();
+        let refused = mappings.candidate().unwrap_err();
+        assert!(
+            refused.text.contains("site.cases/accession_in_orc_3"),
+            "{}",
+            refused.text
         );
+        assert_eq!(codes(refused), ["M081"]);
         fs::remove_dir_all(&dir).unwrap();
-        assert!(mappings.reload().is_err());
+        assert!(mappings.candidate().is_err());
     }
 }

@@ -6,8 +6,8 @@ use crate::config::Config;
 use crate::corrections::Corrections;
 use crate::dicom::mpps_scp::MppsScp;
 use crate::intake::Intake;
-use crate::mapping::MappingSet;
 use crate::mappings::Mappings;
+use crate::mappings::reload::files_json;
 use crate::publish::plan::TargetPlan;
 use crate::store::{InUse, Store};
 use crate::workflow::{Settings, Workflow};
@@ -178,14 +178,4 @@ fn node_name(config: &Config, purpose: For) -> String {
         For::Serving => format!("{}/{}", host.trim(), config.mllp.listen),
         For::Command => format!("{}/command line", host.trim()),
     }
-}
-
-/// The texts of a mapping revision, for the store: name to text, hidden files included.
-fn files_json(set: &MappingSet) -> String {
-    let files: serde_json::Map<String, serde_json::Value> = set
-        .files()
-        .iter()
-        .map(|f| (format!("{}:{}", f.layer, f.name), f.text.as_ref().into()))
-        .collect();
-    serde_json::Value::Object(files).to_string()
 }

@@ -1,10 +1,11 @@
 //! Finds the cases beside mapping files, runs them and writes what is blessed.
 
-use super::{below, read_bounded, relative};
+use super::{below, compile, read_bounded, relative, sources};
+use crate::diagnostic::Diagnostic;
 use crate::mapping::MappingSet;
 use crate::mapping::cases::{self, Case};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// How a case ended.
@@ -72,6 +73,39 @@ pub fn run_cases(set: &MappingSet, dir: &Path, bless: bool) -> io::Result<Vec<Ca
         results.push(CaseResult { name, outcome });
     }
     Ok(results)
+}
+
+/// The failing cases of all layers as problems; `full` is the set of all of them. A directory's cases run against the stack up to it, so
+/// that a layer may override what a lower one proves.
+pub fn failures(dirs: &[PathBuf], full: &MappingSet) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for (index, dir) in dirs.iter().enumerate() {
+        let is_last = index + 1 == dirs.len();
+        let lower = (!is_last).then(|| compile(sources(&dirs[..=index])).0);
+        match run_cases(lower.as_ref().unwrap_or(full), dir, false) {
+            Ok(results) => problems.extend(results.iter().filter_map(|r| failure(dir, r))),
+            Err(error) => {
+                let file = dir.display().to_string().as_str().into();
+                let message = format!("the cases cannot be read: {error}");
+                problems.push(Diagnostic::error("M001", &file, 0..0, message));
+            }
+        }
+    }
+    problems
+}
+
+fn failure(dir: &Path, result: &CaseResult) -> Option<Diagnostic> {
+    let message = match &result.outcome {
+        Outcome::Passed | Outcome::Blessed => return None,
+        Outcome::Differs(text) => format!("the case fails: {} lines differ", text.lines().count()),
+        Outcome::Broken(why) => format!("the case cannot be run: {why}"),
+    };
+    let hint = format!(
+        "`relais mapping test {}` shows the difference",
+        dir.display()
+    );
+    let file = result.name.as_str().into();
+    Some(Diagnostic::error("M081", &file, 0..0, message).hint(hint))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::fhir::datatype::{self, Systems};
 use crate::fhir::shape::build::{Context, Entry};
 use crate::fhir::shape::{self, Held, Shape, Values};
 use crate::mapping::MappingSet;
+use crate::mapping::table::Row;
 use serde_json::{Value as Json, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,6 +34,11 @@ pub trait Outbound {
 
     /// The mapping's revision, for the journal.
     fn revision(&self) -> String;
+
+    /// Names of coding systems with their FHIR addresses, as the mapping's table `code_systems` has them.
+    fn code_systems(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
 impl Outbound for MappingSet {
@@ -43,14 +49,34 @@ impl Outbound for MappingSet {
     fn revision(&self) -> String {
         Self::revision(self).to_owned()
     }
+
+    fn code_systems(&self) -> Vec<(String, String)> {
+        let Some(table) = self.table("code_systems") else {
+            return Vec::new();
+        };
+        let cell = |row: &Row, name| {
+            let cell = row.cells.get(table.column(Some(name))?)?;
+            (!cell.is_empty()).then(|| cell.clone())
+        };
+        let mut systems = Vec::new();
+        for row in table.rows() {
+            let Some(address) = cell(row, "fhir") else {
+                continue;
+            };
+            let names = ["hl7v2", "dicom", "oid"];
+            let names = names.into_iter().filter_map(|name| cell(row, name));
+            systems.extend(names.map(|name| (name, address.clone())));
+        }
+        systems
+    }
 }
 
 /// What a site chooses about its publications.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub site: Site,
-    /// Names of coding systems and authorities.
-    pub systems: Systems,
+    /// Names of assigning authorities with their FHIR addresses.
+    pub issuers: BTreeMap<String, String>,
     /// Profile to claim, by resource type.
     pub profiles: BTreeMap<String, String>,
 }
@@ -106,6 +132,7 @@ pub fn render(
         docs,
         mapping,
         settings,
+        systems: Systems::new(mapping.code_systems(), settings.issuers.clone()),
     };
     let parts = render.parts()?;
     if parts.is_empty() {
@@ -163,6 +190,8 @@ struct Render<'a> {
     docs: &'a Subjects,
     mapping: &'a dyn Outbound,
     settings: &'a Settings,
+    /// Names of coding systems and authorities.
+    systems: Systems,
 }
 
 impl<'a> Render<'a> {
@@ -245,7 +274,7 @@ impl<'a> Render<'a> {
     fn patient(&self, patient: &'a Patient) -> Result<Option<Part<'a>>, Held> {
         let site = &self.settings.site;
         let scope = scope::patient_scope(patient, site);
-        let key = patient_key(patient, &self.settings.systems)
+        let key = patient_key(patient, &self.systems)
             .unwrap_or_else(|| own_key(site, PATIENT_ARC, patient.id.0));
         let part = self.part(
             &shape::patient::SHAPE,
@@ -293,7 +322,7 @@ impl<'a> Render<'a> {
         let settings = self.settings;
         let mut cx = Context::new(
             &settings.site.zone,
-            &settings.systems,
+            &self.systems,
             entries,
             &self.docs.documents,
         );

@@ -11,7 +11,6 @@ use crate::domain::performed::{LinkedBy, PerformedStep, PpsStatus, Series, StepL
 use crate::domain::report::{Report, ReportStatus, ReportVersion};
 use crate::domain::time::{AsOf, Instant, Role, When};
 use crate::domain::value::{Coding, Concept, Document, Identifier, Issuer, Name, Value};
-use crate::fhir::datatype::Systems;
 use crate::fhir::shape::{Held, Values};
 use crate::publish::render::{Outbound, Settings};
 use crate::publish::scope::Site;
@@ -377,7 +376,7 @@ pub fn settings() -> Settings {
             timezone: "Europe/Paris".to_owned(),
             zone: TimeZone::get("Europe/Paris").unwrap(),
         },
-        systems: Systems::default(),
+        issuers: BTreeMap::new(),
         profiles: BTreeMap::new(),
     }
 }

@@ -138,6 +138,11 @@ pub const METRICS: &[Metric] = &[
         "Writes that failed for a reason outside their content: `full` (disk, quota) or `unavailable`.").rare(),
     metric("relais_purged_rows_total", Counter, Count, &["what"],
         "Rows removed after their retention, by what they were: `bodies`, `journal`, `queries`, `attempts` or `audit`.").rare(),
+    // Mapping files.
+    metric("relais_mapping_reloads_total", Counter, Count, &["outcome"],
+        "Times that the mapping files were read again: `changed` (in force), `unchanged`, `refused` (the old ones stay), `away` (the revision could not be stored).").rare(),
+    metric("relais_mapping_refused", Gauge, Count, &[],
+        "1 while the mapping files on disk are not those in force because they have problems: alert on 1."),
     // Publication.
     metric("relais_publish_attempts_total", Counter, Count, &["target", "outcome"],
         "Deliveries by target and outcome: `delivered`, `retry` or `held`.").rare(),

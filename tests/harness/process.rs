@@ -103,9 +103,7 @@ impl Process {
 
     /// Asks it to end (SIGTERM) and waits until it has drained.
     pub fn terminate(&mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(sent.success());
+        self.signal("-TERM");
         wait::until("the process ends after SIGTERM", || {
             self.child.try_wait().unwrap()
         })
@@ -152,6 +150,17 @@ impl Process {
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.and_then(|v| v.parse().ok()).unwrap_or(0.0)
+    }
+
+    /// Asks it to read its mapping files again (SIGHUP).
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Everything that it printed so far.

@@ -17,6 +17,7 @@ mod charsets;
 mod corrections;
 mod exams;
 mod intake;
+mod mappings;
 mod publish;
 mod quirks;
 mod retention;
@@ -57,6 +58,7 @@ const TESTS: &[&[Test]] = &[
     upgrade::TESTS,
     watch::TESTS,
     api::TESTS,
+    mappings::TESTS,
 ];
 
 /// Tests at the same time: each has a process and a database of its own.
