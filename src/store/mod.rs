@@ -42,6 +42,7 @@ pub use worklist::{Candidate, Cursor, Narrow, Sources, StepDocuments};
 pub(crate) use {journal::hex, outbox::Queue};
 
 use health::Health;
+use sea_orm::sqlx::Connection as _;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
@@ -119,9 +120,11 @@ impl Store {
         writer
             .max_connections(1)
             .map_sqlx_sqlite_opts(move |o| of_writer(o).create_if_missing(true))
-            .map_sqlx_sqlite_before_acquire(move |_, of| {
-                let trusted = trusted.trusts(of.age);
-                Box::pin(async move { Ok(trusted) })
+            .map_sqlx_sqlite_before_acquire(move |connection, of| {
+                // After a commit that failed SQLite is in no transaction and the driver thinks that it is in one: the next would be
+                // a savepoint, its end no commit, and messages would be acknowledged that are not on the disk.
+                let usable = !connection.is_in_transaction() && trusted.trusts(of.age);
+                Box::pin(async move { Ok(usable) })
             });
         let write = Database::connect(writer).await?;
         let mut reader = options("sqlite://relais.db".to_owned());

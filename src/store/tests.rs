@@ -488,6 +488,34 @@ async fn rows_of_a_dead_process_are_free_before_their_lease_ends_and_nothing_pas
 }
 
 #[tokio::test]
+async fn a_row_that_is_settled_while_another_node_waits_for_it_is_not_claimed_again() {
+    for Fresh { store, .. } in &stores().await {
+        queue(store, 1, "exam/1", 0, Instant(10)).await;
+        store.claim("mes", 9, 100, Instant(10), 5).await.unwrap();
+        // The first node is late: its lease is over, its settlement is written and not yet committed.
+        let txn = store.begin().await.unwrap();
+        let settle = "UPDATE outbox SET state = 'delivered', done = wanted, lease_token = NULL, leased_until = NULL";
+        Sql::new(&txn.tx, settle).execute(&txn.tx).await.unwrap();
+        let waiting = {
+            let store = store.clone();
+            let other = 1 << 53;
+            tokio::spawn(async move { store.claim("mes", 9, 100, Instant(200), other).await })
+        };
+        // On SQLite it waits for the one writer; on PostgreSQL until the row's lock is free.
+        let waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while !store.is_sqlite() {
+            let row = Sql::new(&store.read, waits).one(&store.read).await.unwrap();
+            if row.unwrap().try_get_by_index::<i64>(0).unwrap() > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        txn.commit().await.unwrap();
+        assert_eq!(waiting.await.unwrap().unwrap(), []);
+    }
+}
+
+#[tokio::test]
 async fn a_lost_lease_settles_nothing() {
     for Fresh { store, .. } in &stores().await {
         queue(store, 1, "exam/1", 0, Instant(10)).await;

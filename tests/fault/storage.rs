@@ -78,9 +78,10 @@ pub fn is_refusing(relais: &Process, load: &Load, why: &str) {
     let acknowledged = load.ledger(|l| l.acknowledged());
     load.allow(ORDERS);
     wait::until("senders are told to keep their messages", || {
-        (load.ledger(|l| l.kept.values().sum::<usize>()) >= REFUSALS).then_some(())
+        let (now, kept) = load.ledger(|l| (l.acknowledged(), l.kept.values().sum::<usize>()));
+        assert_eq!(now, acknowledged, "acknowledged and not on the disk");
+        (kept >= REFUSALS).then_some(())
     });
-    assert_eq!(load.ledger(|l| l.acknowledged()), acknowledged);
     load.ledger(|l| {
         let known = ["AR 207", "N-CREATE 0110", "N-SET 0110"];
         assert!(l.kept.keys().all(|k| known.contains(&k.as_str())), "{l:?}");
