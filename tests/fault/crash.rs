@@ -47,6 +47,8 @@ fn live(relais: &mut Process, load: &Load, place: Where) -> Option<Duration> {
     let started = Instant::now();
     let promised = load.ledger(|l| l.acknowledged());
     load.allow(orders);
+    // More only as long as they may be needed to reach the point: what is not published piles up from life to life.
+    let mut more = orders;
     let mut ready = None;
     let status = wait::within(LIFE, &format!("it dies at {}", place.name()), || {
         if let Some(status) = relais.ended() {
@@ -59,8 +61,9 @@ fn live(relais: &mut Process, load: &Load, place: Where) -> Option<Duration> {
             && load.ledger(|l| l.acknowledged()) > promised + orders as usize / 2
         {
             relais.kill();
-        } else if load.is_idle() {
+        } else if more > 0 && load.is_idle() {
             load.allow(1);
+            more -= 1;
         }
         None
     });
