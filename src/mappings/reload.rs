@@ -52,7 +52,14 @@ pub struct Reloader {
     store: Store,
     clock: Clock,
     turn: tokio::sync::Mutex<()>,
-    state: Mutex<(Instant, Option<(Instant, Arc<Refused>)>)>,
+    state: Mutex<State>,
+}
+
+/// Since when the set in force is, and what is wrong with the files on disk.
+#[derive(Debug, Clone)]
+struct State {
+    since: Instant,
+    refused: Option<(Instant, Arc<Refused>)>,
 }
 
 impl Reloader {
@@ -65,7 +72,10 @@ impl Reloader {
             store,
             clock,
             turn: tokio::sync::Mutex::new(()),
-            state: Mutex::new((since, None)),
+            state: Mutex::new(State {
+                since,
+                refused: None,
+            }),
         }
     }
 
@@ -93,7 +103,7 @@ impl Reloader {
     async fn put(&self, set: MappingSet) -> Reloaded {
         let now = self.clock.now();
         if set.revision() == self.mappings.current().revision() {
-            self.state().1 = None;
+            self.state().refused = None;
             return Reloaded::Unchanged;
         }
         // Stored before it is used: a journal row never names files that nobody kept.
@@ -111,7 +121,10 @@ impl Reloader {
             "the mapping files changed and are in force"
         );
         self.mappings.put(set);
-        *self.state() = (now, None);
+        *self.state() = State {
+            since: now,
+            refused: None,
+        };
         Reloaded::Changed
     }
 
@@ -125,14 +138,14 @@ impl Reloader {
             revision = self.mappings.current().revision(),
             "the changed mapping files are not put in force; the old ones stay"
         );
-        self.state().1 = Some((self.clock.now(), Arc::clone(&refused)));
+        self.state().refused = Some((self.clock.now(), Arc::clone(&refused)));
         Reloaded::Refused(refused)
     }
 
     /// What is in force, and what is wrong with the files on disk.
     pub fn status(&self) -> Status {
         let set = self.mappings.current();
-        let (since, refused) = self.state().clone();
+        let State { since, refused } = self.state().clone();
         Status {
             revision: set.revision().to_owned(),
             since,
@@ -141,7 +154,7 @@ impl Reloader {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, (Instant, Option<(Instant, Arc<Refused>)>)> {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
