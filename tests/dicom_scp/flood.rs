@@ -18,7 +18,7 @@ use relais::dicom::scu::{Association, SCANNER};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_millis(100);
@@ -145,7 +145,8 @@ async fn d04_a_request_that_is_begun_and_not_finished_ends_its_association() {
 
 #[tokio::test]
 async fn d04_a_scanner_that_stops_reading_is_given_up_and_nobody_waits_for_it() {
-    let server = server(|s| s.artim = SOON * 5).await;
+    const ARTIM: Duration = SOON.saturating_mul(5);
+    let server = server(|s| s.artim = ARTIM).await;
     let mut deaf = Vec::new();
     for _ in 0..4 {
         let mut raw = Raw::associate(server.addr).await;
@@ -153,7 +154,9 @@ async fn d04_a_scanner_that_stops_reading_is_given_up_and_nobody_waits_for_it() 
         deaf.push(raw);
     }
     let mut good = scanner(&server, "MR1").await;
-    for _ in 0..20 {
+    // Long enough for the deaf to be given up: reading again before that would only make them slow.
+    let started = Instant::now();
+    while started.elapsed() < ARTIM * 3 {
         let found = timeout(PATIENCE, good.find(&query("50")))
             .await
             .expect("in time");
