@@ -12,6 +12,7 @@ mod m2026_11_23_accession;
 mod m2026_11_23_corrections;
 mod m2026_11_23_initial;
 mod m2026_11_23_leases;
+mod m2026_11_23_waiting;
 mod m2026_11_23_window;
 
 /// All migrations, oldest first.
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_accession::Accession),
             Box::new(m2026_11_23_window::Window),
             Box::new(m2026_11_23_corrections::Corrections),
+            Box::new(m2026_11_23_waiting::Waiting),
         ]
     }
 }

@@ -78,8 +78,7 @@ impl Deciding<'_, '_, '_> {
         match self.named_patient(patch)? {
             Named::Nobody => Err(no_identifier()),
             Named::Unknown => {
-                let as_of = self.cx.as_of.weakest();
-                let changes = Fields::default().changes(&demographics(patch), as_of);
+                let changes = Fields::default().additions(&demographics(patch), self.cx.as_of);
                 Ok(self.create_patient(patch, changes, vec![]))
             }
             Named::Known(id) => {
@@ -89,14 +88,12 @@ impl Deciding<'_, '_, '_> {
                     let mut changes = Changes::default();
                     let added = doc.fields.additions(&demographics(patch), self.cx.as_of);
                     changes.merge("patient", None, &doc.fields, added);
+                    let sections = changes.sections;
                     if changes.differs {
-                        self.happen_to_patient(
-                            id,
-                            Happening::PatientUpdated {
-                                keys: vec![],
-                                sections: changes.sections,
-                            },
-                        );
+                        let keys = vec![];
+                        self.happen_to_patient(id, Happening::PatientUpdated { keys, sections });
+                    } else if !sections.is_empty() {
+                        self.happen_to_patient(id, Happening::Confirmed { sections });
                     }
                 }
                 Ok(id)
@@ -264,6 +261,8 @@ impl Deciding<'_, '_, '_> {
                 }
             }
         }
+        // A scanner that named the retired patient may have meant an order of the survivor.
+        self.link_waiting();
         Ok(())
     }
 
@@ -319,9 +318,45 @@ impl Deciding<'_, '_, '_> {
                 for key in prior {
                     self.retire_key(id, key);
                 }
+                self.link_waiting();
                 Ok(())
             }
+            (Some(main), Some(prior)) => {
+                self.take_over(prior, main);
+                self.merge_patients(record)
+            }
             _ => self.merge_patients(record),
+        }
+    }
+
+    /// One person under two identifiers (A47): what was said under the old one counts by its age.
+    fn take_over(&mut self, from: PatientId, to: PatientId) {
+        let (Some(old), Some(doc)) = (self.patient_doc(from), self.patient_doc(to)) else {
+            return;
+        };
+        let newer = |old: &Fields, stored: &Fields| -> Vec<FieldChange> {
+            let said = old.0.iter().filter(|(name, field)| {
+                let stored = stored.get(name);
+                !matches!(name.as_ref(), "id" | "identifiers")
+                    && stored.is_none_or(|stored| field.as_of > stored.as_of)
+            });
+            said.map(|(name, field)| FieldChange {
+                name: name.clone(),
+                field: field.clone(),
+            })
+            .collect()
+        };
+        let mut changes = Changes::default();
+        changes.merge(
+            "patient",
+            None,
+            &doc.fields,
+            newer(&old.fields, &doc.fields),
+        );
+        changes.merge("visit", None, &doc.visit, newer(&old.visit, &doc.visit));
+        let (keys, sections) = (vec![], changes.sections);
+        if from != to && !sections.is_empty() {
+            self.happen_to_patient(to, Happening::PatientUpdated { keys, sections });
         }
     }
 }

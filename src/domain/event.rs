@@ -1,7 +1,7 @@
 //! What happened. Events are the only way a document changes (`evolve`), the explanation that operators read, and what is offered
 //! to targets. Name, payload and `v` are public: webhooks and the timeline show them.
 
-use super::exam::{Step, StepStatus};
+use super::exam::{Stated, Step, StepStatus};
 use super::fields::FieldChange;
 use super::ids::{EventId, ExamId, JournalId, Key, PatientId, PerformedId, ReportId, StepId};
 use super::performed::{LinkedBy, PerformedStep, PpsStatus, Series};
@@ -127,9 +127,21 @@ pub enum Happening {
         as_of: AsOf,
         why: String,
     },
+    /// What RIS and HIS say of a step beside the scanner's truth: kept by age, quietly; `step.status` says if it counts.
+    #[serde(rename = "step.wish")]
+    StepWish {
+        step: StepId,
+        wish: Stated<StepStatus>,
+    },
+    /// What was said of the order as a whole, for steps that come later: quietly, `step.status` says what it did.
+    #[serde(rename = "order.stated")]
+    OrderStated { status: Stated<StepStatus> },
     /// A placer's wish that came too late, kept for operators.
     #[serde(rename = "order.cancel_too_late")]
     CancelTooLate {},
+    /// Some steps did not allow an act that others took: kept for operators.
+    #[serde(rename = "order.partly_refused")]
+    PartlyRefused { steps: Vec<StepId>, why: String },
     #[serde(rename = "exam.moved")]
     ExamMoved { from: PatientId, to: PatientId },
     #[serde(rename = "pps.moved")]
@@ -142,6 +154,8 @@ pub enum Happening {
         step: StepId,
         status: PpsStatus,
         has_images: bool,
+        #[serde(default = "AsOf::never")]
+        as_of: AsOf,
     },
     #[serde(rename = "exam.unlinked")]
     ExamUnlinked { performed: PerformedId },
@@ -152,13 +166,20 @@ pub enum Happening {
         status: PpsStatus,
         sections: Vec<SectionChange>,
         series: Option<Vec<Series>>,
+        #[serde(default = "AsOf::never")]
+        as_of: AsOf,
     },
+    /// An N-SET that came before its N-CREATE: kept, and applied with it.
+    #[serde(rename = "pps.orphaned")]
+    PpsOrphaned { step: Box<PerformedStep> },
     #[serde(rename = "pps.linked")]
     PpsLinked {
         patient: PatientId,
         exam: ExamId,
         step: StepId,
         how: LinkedBy,
+        #[serde(default)]
+        item: usize,
     },
     #[serde(rename = "pps.unlinked")]
     PpsUnlinked { exam: ExamId, step: StepId },
@@ -171,18 +192,25 @@ pub enum Happening {
         exams: Vec<ExamId>,
         version: Box<ReportVersion>,
     },
-    /// An older or lower version: kept out.
+    /// An older or lower version: kept in the history, not in force.
     #[serde(rename = "report.superseded")]
-    ReportSuperseded {
-        status: super::report::ReportStatus,
-        as_of: AsOf,
-    },
+    ReportSuperseded { version: Box<ReportVersion> },
+    /// A version said again: only its age advances, quietly.
+    #[serde(rename = "report.confirmed")]
+    ReportConfirmed { version: Box<ReportVersion> },
 }
 
 impl Happening {
     /// True if it only advances ages: it changes the document, yet is neither stored as an event nor offered to targets.
     pub fn is_quiet(&self) -> bool {
-        matches!(self, Self::Confirmed { .. } | Self::HoldConfirmed { .. })
+        matches!(
+            self,
+            Self::Confirmed { .. }
+                | Self::HoldConfirmed { .. }
+                | Self::StepWish { .. }
+                | Self::OrderStated { .. }
+                | Self::ReportConfirmed { .. }
+        )
     }
 }
 
@@ -217,7 +245,10 @@ impl Event {
             Happening::OrderHeld { .. } => "order.held",
             Happening::HoldConfirmed { .. } => "order.hold_confirmed",
             Happening::StepStatus { .. } => "step.status",
+            Happening::StepWish { .. } => "step.wish",
+            Happening::OrderStated { .. } => "order.stated",
             Happening::CancelTooLate {} => "order.cancel_too_late",
+            Happening::PartlyRefused { .. } => "order.partly_refused",
             Happening::ExamMoved { .. } => "exam.moved",
             Happening::PpsMoved { .. } => "pps.moved",
             Happening::ReportMoved { .. } => "report.moved",
@@ -225,11 +256,13 @@ impl Event {
             Happening::ExamUnlinked { .. } => "exam.unlinked",
             Happening::PpsCreated { .. } => "pps.created",
             Happening::PpsSet { .. } => "pps.set",
+            Happening::PpsOrphaned { .. } => "pps.orphaned",
             Happening::PpsLinked { .. } => "pps.linked",
             Happening::PpsUnlinked { .. } => "pps.unlinked",
             Happening::PpsMismatch {} => "pps.mismatch",
             Happening::ReportReceived { .. } => "report.received",
             Happening::ReportSuperseded { .. } => "report.superseded",
+            Happening::ReportConfirmed { .. } => "report.confirmed",
         }
     }
 }

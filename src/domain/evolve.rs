@@ -12,6 +12,7 @@ use super::keys::push_new;
 use super::patient::Patient;
 use super::performed::{PerformedStep, StepLink};
 use super::report::Report;
+use super::time::Role;
 use super::value::Value;
 
 /// Version of the documents' form that this code writes.
@@ -166,24 +167,36 @@ fn exam_course(doc: &mut Exam, what: &Happening) {
             step, to, as_of, ..
         } => {
             if let Some(step) = step_mut(&mut doc.steps, *step) {
+                // From the scanner's first word on, what RIS and HIS say is kept beside it.
+                if as_of.role == Role::Scanner {
+                    step.wish = Some(step.wish());
+                }
                 step.status = Stated {
                     value: *to,
                     as_of: *as_of,
                 };
             }
         }
+        Happening::StepWish { step, wish } => {
+            if let Some(step) = step_mut(&mut doc.steps, *step) {
+                step.wish = Some(*wish);
+            }
+        }
+        Happening::OrderStated { status } => doc.tombstone = Some(*status),
         Happening::ExamMoved { to, .. } => doc.patient = *to,
         Happening::ExamPerformed {
             performed,
             step,
             status,
             has_images,
+            as_of,
         } => {
             let news = PerformedRef {
                 id: *performed,
                 step: *step,
                 status: *status,
                 has_images: *has_images,
+                as_of: *as_of,
             };
             let known = doc.performed.iter_mut();
             match known
@@ -239,7 +252,10 @@ pub fn performed(
     id: PerformedId,
     what: &Happening,
 ) -> Option<PerformedStep> {
-    if let (None, Happening::PpsCreated { step }) = (&doc, what) {
+    let unborn = doc.as_ref().is_none_or(|doc| doc.orphan);
+    if let Happening::PpsCreated { step } | Happening::PpsOrphaned { step } = what
+        && unborn
+    {
         return Some(PerformedStep {
             id,
             ..(**step).clone()
@@ -251,26 +267,33 @@ pub fn performed(
             status,
             sections,
             series,
+            as_of,
         } => {
             doc.status = *status;
+            doc.as_of = *as_of;
             for section in sections.iter().filter(|s| s.section == "performed_step") {
                 doc.fields.apply(&section.changes);
             }
             if let Some(series) = series {
                 doc.series.clone_from(series);
             }
+            // Withdrawn by the scanner itself: there is nothing left to agree on.
+            doc.mismatch &= !doc.is_withdrawn();
         }
         Happening::PpsLinked {
             patient,
             exam,
             step,
             how,
+            item,
         } => {
             doc.patient = Some(*patient);
+            doc.mismatch = false;
             doc.links.push(StepLink {
                 exam: *exam,
                 step: *step,
                 how: *how,
+                item: *item,
             });
         }
         Happening::PpsUnlinked { exam, step } => {
@@ -308,7 +331,14 @@ pub fn report(doc: Option<Report>, id: ReportId, what: &Happening) -> Option<Rep
                     doc.exams.push(*exam);
                 }
             }
-            doc.versions.push((**version).clone());
+            doc.take(version);
+            Some(doc)
+        }
+        (
+            Some(mut doc),
+            Happening::ReportSuperseded { version } | Happening::ReportConfirmed { version },
+        ) => {
+            doc.take(version);
             Some(doc)
         }
         (Some(mut doc), Happening::ReportMoved { to, .. }) => {

@@ -4,6 +4,7 @@ use super::fields::Fields;
 use super::ids::{ExamId, Key, PatientId, PerformedId, StepId};
 use super::performed::PpsStatus;
 use super::time::AsOf;
+use super::value::Value;
 use serde::{Deserialize, Serialize};
 
 /// Status of a scheduled step: DICOM's terms (PS3.3 C.4.10, 0040,0020) and the final ones that never go on the wire.
@@ -58,6 +59,10 @@ pub struct Step {
     /// Scheduled Procedure Step ID on the wire (SH 16): the sender's, else minted once.
     pub sps_id: String,
     pub status: Stated<StepStatus>,
+    /// What RIS and HIS said of the status, by age, once the scanner has spoken too: the scanner's truth stands beside it and wins,
+    /// see `transitions::effective`. `None` = the status itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<Stated<StepStatus>>,
     /// Held back by the RIS (HD): hidden from worklists, no DICOM status.
     pub held: Stated<bool>,
     /// Section `step` of the record.
@@ -73,6 +78,9 @@ pub struct PerformedRef {
     pub status: PpsStatus,
     /// True if its series name at least one instance.
     pub has_images: bool,
+    /// When the scanner last said so: on arrival, its clock decides nothing.
+    #[serde(default = "AsOf::never")]
+    pub as_of: AsOf,
 }
 
 /// One Requested Procedure with its steps.
@@ -82,7 +90,8 @@ pub struct Exam {
     pub v: u8,
     pub id: ExamId,
     pub patient: PatientId,
-    /// Set by a cancel, completion or report that came before its order: steps that arrive later are born in this status.
+    /// What was said of the order as a whole and outlives its steps: a cancel, completion or start, or a report that came before
+    /// its order. Steps that come later but were said before are born in this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tombstone: Option<Stated<StepStatus>>,
     /// Section `order`.
@@ -143,7 +152,7 @@ pub enum Missing {
     Procedure,
     /// Modality (0008,0060): the step is on no worklist.
     Modality(StepId),
-    /// Start (0040,0002): the step is on no worklist.
+    /// Start (0040,0002), or its time of day (0040,0003): the step is on no worklist.
     Start(StepId),
     /// Station (0040,0001): the step is offered to the pool of its modality.
     Station(StepId),
@@ -176,6 +185,11 @@ impl Missing {
 }
 
 impl Step {
+    /// What RIS and HIS said of the status.
+    pub fn wish(&self) -> Stated<StepStatus> {
+        self.wish.unwrap_or(self.status)
+    }
+
     /// The Scheduled Procedure Step ID as a sender stated it; `None` while it is ours.
     pub fn stated_id(&self) -> Option<&str> {
         self.fields.text("id")
@@ -232,7 +246,12 @@ impl Exam {
                 ("start", Missing::Start(step.id)),
                 ("station_aes", Missing::Station(step.id)),
             ];
-            let absent = |name: &str| step.fields.first(name).is_none();
+            // A start without time of day has no value for a type 1 attribute (0040,0003), and none is made up (B6).
+            let absent = |name: &str| match step.fields.first(name) {
+                None => true,
+                Some(Value::When(when)) => when.time().is_none(),
+                Some(_) => false,
+            };
             missing.extend(
                 wanted
                     .into_iter()
@@ -241,6 +260,12 @@ impl Exam {
             );
         }
         missing
+    }
+
+    /// When a scanner last spoke of a step; `None` if no performed step refers to it.
+    pub fn last_word(&self, step: &Step) -> Option<AsOf> {
+        let of_step = self.performed.iter().filter(|r| r.step == step.id);
+        of_step.map(|r| r.as_of).max()
     }
 
     /// The step of an id.

@@ -167,11 +167,11 @@ impl Fields {
             .collect()
     }
 
-    /// What a patch adds where nothing was ever said (a cleared field was said): the way of a message that may create but never
-    /// overwrite. What it adds is weaker than every statement.
+    /// What a patch adds where nobody who is entitled to speak ever spoke (a cleared field was spoken of): the way of a message that
+    /// may create but never overwrite. What it adds is weaker than every statement; of two such messages the one said first stands.
     pub fn additions(&self, patch: &Patch, as_of: AsOf) -> Vec<FieldChange> {
-        let mut added = Self::default().changes(patch, as_of.weakest());
-        added.retain(|change| self.get(&change.name).is_none() && !change.field.values.is_empty());
+        let mut added = self.changes(patch, as_of.weakest());
+        added.retain(|change| !change.field.values.is_empty());
         added
     }
 

@@ -7,6 +7,7 @@ use super::command::Record;
 use super::exam::Exam;
 use super::fields::{Fields, Patch};
 use super::ids::{Key, KeyKind};
+use super::performed::PerformedStep;
 use super::value::{Identifier, Value};
 
 /// Types of HL7 table 0203 that name a patient within one authority. Others (insurance, passport, visit) may be shared by a family
@@ -193,15 +194,42 @@ pub fn performed_patient(patch: &Patch) -> Option<Key> {
     }
 }
 
+/// What names an exam in an item of the Scheduled Step Attributes Sequence.
+const LINK_KEYS: [(KeyKind, &str); 3] = [
+    (KeyKind::Study, "study_instance_uid"),
+    (KeyKind::Accession, "accession_number"),
+    (KeyKind::Procedure, "procedure_id"),
+];
+
 /// The keys by which an item of the Scheduled Step Attributes Sequence (section `link`) may find its exam.
 pub fn of_link(patch: &Patch) -> impl Iterator<Item = Key> {
-    [
-        (KeyKind::Study, "study_instance_uid"),
-        (KeyKind::Accession, "accession_number"),
-        (KeyKind::Procedure, "procedure_id"),
-    ]
-    .into_iter()
-    .filter_map(|(kind, name)| patch.first(name).and_then(|v| of_value(kind, v)))
+    LINK_KEYS
+        .into_iter()
+        .filter_map(|(kind, name)| patch.first(name).and_then(|v| of_value(kind, v)))
+}
+
+/// The numbers by which a performed step waits for its order; none once it is linked.
+pub fn awaited(performed: &PerformedStep) -> Vec<Key> {
+    let mut keys = Vec::new();
+    if performed.is_waiting() {
+        for (_, item) in performed
+            .scheduled
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| performed.is_open(*i))
+        {
+            let said = |name| item.first(name);
+            for (kind, name) in LINK_KEYS {
+                push_new(&mut keys, said(name).and_then(|v| of_value(kind, v)));
+            }
+        }
+    }
+    keys
+}
+
+/// True if a performed step may wait for a key of this kind.
+pub fn is_awaited(kind: KeyKind) -> bool {
+    LINK_KEYS.iter().any(|(k, _)| *k == kind)
 }
 
 /// The keys that a report names exams by, strongest first: accession numbers, studies, filler, placer.
@@ -252,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_national_identifier_is_never_a_key() {
+    fn b01_a_national_identifier_is_never_a_key() {
         for ins in [
             id("279035121518989", "1.2.250.1.213.1.4.10", "INS"),
             id("279035121518989", "1.2.250.1.213.1.4.8", ""),

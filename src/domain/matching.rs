@@ -56,13 +56,13 @@ pub fn match_exam(world: &World, said: &Numbers) -> Result<Matched, Refusal> {
     match inside.as_slice() {
         [] => Ok(Matched::New),
         [exam] => {
-            check_numbers(exam, said)?;
+            check_numbers(world, exam, said)?;
             Ok(Matched::One(exam.id))
         }
         several => {
             let same = |exam: &&&Exam| is_exactly(exam, said);
             match several.iter().find(same) {
-                Some(exam) => check_numbers(exam, said).map(|()| Matched::One(exam.id)),
+                Some(exam) => check_numbers(world, exam, said).map(|()| Matched::One(exam.id)),
                 None => Ok(Matched::Request(several.iter().map(|e| e.id).collect())),
             }
         }
@@ -91,19 +91,20 @@ fn is_exactly(exam: &Exam, said: &Numbers) -> bool {
         || (equal(&said.study, &held.study) && said.procedure.is_none())
 }
 
-/// Refuses a number that contradicts the stored one. A study UID that Relais generated gives way to a stated one until the exam has
-/// started: from then on images bear it.
-fn check_numbers(exam: &Exam, said: &Numbers) -> Result<(), Refusal> {
+/// Refuses a number that contradicts the one that a sender stated; what Relais generated, or a report only mentioned, gives way. A
+/// study UID of ours gives way until images bear it.
+fn check_numbers(world: &World, exam: &Exam, said: &Numbers) -> Result<(), Refusal> {
     let (held, stated) = (Numbers::held(exam), Numbers::stated(exam));
-    let study = if exam.performed.is_empty() {
-        &stated.study
-    } else {
-        &held.study
-    };
+    let mut performed = exam
+        .performed
+        .iter()
+        .filter_map(|r| world.performed.get(&r.id));
+    let borne = performed.any(|p| p.doc.study_uid.as_deref() == exam.study_uid());
+    let study = if borne { &held.study } else { &stated.study };
     let pairs = [
-        ("placer order number", &said.placer, &held.placer),
-        ("filler order number", &said.filler, &held.filler),
-        ("accession number", &said.accession, &held.accession),
+        ("placer order number", &said.placer, &stated.placer),
+        ("filler order number", &said.filler, &stated.filler),
+        ("accession number", &said.accession, &stated.accession),
         ("Study Instance UID", &said.study, study),
     ];
     match pairs.into_iter().find(|(_, said, stored)| differs(said, stored)) {

@@ -18,7 +18,7 @@ use super::reason::{Reason, Refusal};
 use super::steps::{is_finished, match_rows, refusal, stated_status, step_fields};
 use super::study_uid;
 use super::time::AsOf;
-use super::transitions::{Act, Outcome, Source, outcome};
+use super::transitions::{Act, Outcome, Source, late, outcome, wished};
 use super::value::Value;
 
 /// Sections of a message that an exam keeps.
@@ -53,6 +53,7 @@ impl Deciding<'_, '_, '_> {
         for id in exams {
             self.known_order(id, act, record)?;
         }
+        self.link_waiting();
         Ok(())
     }
 
@@ -101,7 +102,9 @@ impl Deciding<'_, '_, '_> {
         }
         let patient = self.ensure_patient(record)?;
         let exam = blank_exam(ExamId(self.cx.ids.next()), patient);
-        self.first_word(&exam, act, record)
+        self.first_word(&exam, act, record)?;
+        self.link_waiting();
+        Ok(())
     }
 
     fn known_order(&mut self, id: ExamId, act: OrderAct, record: &Record) -> Result<(), Refusal> {
@@ -114,30 +117,41 @@ impl Deciding<'_, '_, '_> {
         let rows = record.list("step");
         let matched = match_rows(&exam.steps, rows);
         if matches!(act, OrderAct::Schedule | OrderAct::Change) {
-            return self.revise(&exam, act, rows, &matched, record);
+            return self.revise(&exam, act, rows, &matched, record).map(drop);
+        }
+        // A message that names its steps by id speaks of these only, and may be the first to name one.
+        if names_steps(rows) {
+            let steps = self.revise(&exam, act, rows, &matched, record)?;
+            return self.act(id, &steps, Act::Order(act));
         }
         let changes = self.exam_changes(&exam, record);
         self.change_exam(&exam, changes, vec![]);
-        // A message that names its steps by id speaks of these only.
-        let named = !rows.is_empty()
-            && matched.iter().all(Option::is_some)
-            && rows.iter().all(|row| row.first("step", "id").is_some());
-        let steps: Vec<StepId> = if named {
-            matched.into_iter().flatten().collect()
-        } else {
-            exam.steps.iter().map(|s| s.id).collect()
+        let steps: Vec<StepId> = exam.steps.iter().map(|s| s.id).collect();
+        self.act(id, &steps, Act::Order(act))?;
+        self.remember(&exam, Act::Order(act));
+        Ok(())
+    }
+
+    /// What is said of the order as a whole is kept for steps that come later.
+    fn remember(&mut self, exam: &Exam, act: Act) {
+        let as_of = self.cx.as_of;
+        let verdict = match exam.tombstone {
+            Some(known) => wished(known, act, as_of),
+            None => outcome(StepStatus::Scheduled, act, Source::of_role(as_of.role)),
         };
-        self.act(id, &steps, Act::Order(act))
+        if let Outcome::To(value) = verdict {
+            let status = Stated { value, as_of };
+            self.happen_to_exam(exam.id, Happening::OrderStated { status });
+        }
     }
 
     /// An exam without steps (new, or known from a cancel or report): placed, or a tombstone for what is over already.
     fn first_word(&mut self, exam: &Exam, act: OrderAct, record: &Record) -> Result<(), Refusal> {
-        let ends = matches!(
-            act,
-            OrderAct::Cancel | OrderAct::CancelRequest | OrderAct::Discontinue | OrderAct::Complete
-        );
         let bare_start = act == OrderAct::Start && record.list("step").is_empty();
-        if ends || bare_start {
+        // An end of some steps says nothing of the others: these steps are placed, and over.
+        let whole = !names_steps(record.list("step"))
+            || self.cx.policy.missing_study_uid == MissingStudyUid::Reject;
+        if (ends(act) && whole) || bare_start {
             return self.tombstone(exam, act, record);
         }
         self.place(exam, act, record)?;
@@ -147,6 +161,9 @@ impl Deciding<'_, '_, '_> {
         let ids: Vec<StepId> = ids.unwrap_or_default();
         if !matches!(act, OrderAct::Schedule | OrderAct::Change) {
             self.act(exam.id, &ids, Act::Order(act))?;
+            if !names_steps(record.list("step")) {
+                self.remember(exam, Act::Order(act));
+            }
         }
         self.row_acts(exam.id, record.list("step"), &ids)
     }
@@ -155,10 +172,24 @@ impl Deciding<'_, '_, '_> {
     fn tombstone(&mut self, exam: &Exam, act: OrderAct, record: &Record) -> Result<(), Refusal> {
         let changes = self.exam_changes(exam, record);
         let from = exam.tombstone.map_or(StepStatus::Scheduled, |t| t.value);
-        let late = exam.tombstone.is_some_and(|t| self.cx.as_of < t.as_of);
+        let is_late = exam.tombstone.is_some_and(|t| self.cx.as_of < t.as_of);
         let (act, source) = (Act::Order(act), Source::of_role(self.cx.as_of.role));
-        match outcome(from, act, source) {
-            Outcome::To(status) if !late => {
+        let verdict = if is_late {
+            late(from, act)
+        } else {
+            outcome(from, act, source)
+        };
+        match verdict {
+            Outcome::To(value) if exam.tombstone.is_some() && value == from => {
+                self.change_exam(exam, changes, vec![]);
+                let status = Stated {
+                    value,
+                    as_of: self.cx.as_of,
+                };
+                self.happen_to_exam(exam.id, Happening::OrderStated { status });
+                Ok(())
+            }
+            Outcome::To(status) => {
                 let keys = new_keys(exam, &changes.sections, &[]);
                 let sections = changes.sections;
                 self.happen_to_exam(
@@ -173,9 +204,9 @@ impl Deciding<'_, '_, '_> {
                 );
                 Ok(())
             }
-            Outcome::Refuse(reason) if !late => Err(refusal(reason, from, act)),
-            Outcome::Flag if !late => self.too_late(exam.id, from, act, false),
-            _ => {
+            Outcome::Refuse(reason) => Err(refusal(reason, from, act)),
+            Outcome::Flag => self.too_late(exam.id, from, act, false),
+            Outcome::Stay => {
                 self.change_exam(exam, changes, vec![]);
                 Ok(())
             }
@@ -209,7 +240,7 @@ impl Deciding<'_, '_, '_> {
         Ok(())
     }
 
-    /// A further message about a placed exam: fields by age, steps by row.
+    /// A further message about a placed exam: fields by age, steps by row. Returns the step of each row.
     fn revise(
         &mut self,
         exam: &Exam,
@@ -217,7 +248,7 @@ impl Deciding<'_, '_, '_> {
         rows: &[Record],
         matched: &[Option<StepId>],
         record: &Record,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<StepId>, Refusal> {
         let mut changes = self.exam_changes(exam, record);
         let mut steps = Vec::new();
         for (row, step) in rows.iter().zip(matched) {
@@ -239,25 +270,29 @@ impl Deciding<'_, '_, '_> {
             .iter()
             .filter_map(|m| m.or_else(|| new.next()))
             .collect();
-        self.row_acts(exam.id, rows, &ids)
+        self.row_acts(exam.id, rows, &ids)?;
+        Ok(ids)
     }
 
-    /// A step that joins later. A finished exam is not reopened by it: a late message adds a step that is over as well, a new wish is
-    /// refused.
+    /// A step that joins later: what was said of the whole order since holds for it too. A finished exam is not reopened by a new wish.
     fn status_of_new_step(
         &self,
         exam: &Exam,
         act: OrderAct,
     ) -> Result<Stated<StepStatus>, Refusal> {
+        let finished = is_finished(exam);
+        let holds = |whole: &Stated<StepStatus>| {
+            self.cx.as_of < whole.as_of || ends(act) || (whole.value.is_final() && !finished)
+        };
+        if let Some(whole) = exam.tombstone.filter(holds) {
+            return Ok(whole);
+        }
         let newest = exam.steps.iter().map(|s| s.status).max_by_key(|s| s.as_of);
         match newest {
-            Some(last) if is_finished(exam) => {
-                if self.cx.as_of > last.as_of {
-                    return Err(refusal(Reason::OrderFinal, last.value, Act::Order(act))
-                        .allowed("a step that is known")
-                        .hint("place a new order for a further step"));
-                }
-                Ok(last)
+            Some(last) if finished && !ends(act) && self.cx.as_of > last.as_of => {
+                Err(refusal(Reason::OrderFinal, last.value, Act::Order(act))
+                    .allowed("a step that is known")
+                    .hint("place a new order for a further step"))
             }
             _ => Ok(self.scheduled(act)),
         }
@@ -354,6 +389,19 @@ impl Deciding<'_, '_, '_> {
         let uid = if taken { own() } else { derived };
         FieldChange::generated("study_instance_uid", Value::Uid(uid), as_of, "generated")
     }
+}
+
+/// True if the act ends what it concerns.
+fn ends(act: OrderAct) -> bool {
+    matches!(
+        act,
+        OrderAct::Cancel | OrderAct::CancelRequest | OrderAct::Discontinue | OrderAct::Complete
+    )
+}
+
+/// True if every row names its step.
+fn names_steps(rows: &[Record]) -> bool {
+    !rows.is_empty() && rows.iter().all(|row| row.first("step", "id").is_some())
 }
 
 /// The keys that an exam gains by changes and new steps.

@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use super::ids::{ExamId, PatientId, PerformedId, StepId};
+use super::time::AsOf;
 use serde::{Deserialize, Serialize};
 
 /// Status of a performed step (0040,0252).
@@ -60,6 +61,9 @@ pub struct StepLink {
     pub exam: ExamId,
     pub step: StepId,
     pub how: LinkedBy,
+    /// Which item of the Scheduled Step Attributes Sequence found it, from 0.
+    #[serde(default)]
+    pub item: usize,
 }
 
 /// One item of the Performed Series Sequence.
@@ -102,12 +106,36 @@ pub struct PerformedStep {
     /// True if the scanner named another patient than its order: never linked silently.
     #[serde(default)]
     pub mismatch: bool,
+    /// True while only N-SETs came: its N-CREATE is awaited, and they take effect with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub orphan: bool,
+    /// Age of the last word: its arrival.
+    #[serde(default = "AsOf::never")]
+    pub as_of: AsOf,
 }
 
 impl PerformedStep {
     /// True if its series name at least one instance.
     pub fn has_images(&self) -> bool {
         self.series.iter().any(|s| !s.instances.is_empty())
+    }
+
+    /// True if some of its scheduled-step items found no step yet: an order that comes later may bring it. A wrong worklist entry
+    /// (110514) was unlinked for good.
+    pub fn is_waiting(&self) -> bool {
+        !self.orphan
+            && !self.is_withdrawn()
+            && (0..self.scheduled.len()).any(|item| self.is_open(item))
+    }
+
+    /// True once it was discontinued because the wrong worklist entry was selected: it performs no scheduled step.
+    pub fn is_withdrawn(&self) -> bool {
+        self.status == PpsStatus::Discontinued && self.is_wrong_entry()
+    }
+
+    /// True if no step was found for this item yet.
+    pub fn is_open(&self, item: usize) -> bool {
+        self.links.iter().all(|link| link.item != item)
     }
 
     /// The discontinuation reason's code is 110514 "Incorrect worklist entry selected" (CID 9300).

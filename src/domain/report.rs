@@ -1,8 +1,10 @@
-//! Report: one report with its versions; a lower status or an older time never overwrites.
+//! Report: one report with its versions; a lower status or an older time never overwrites. The versions are the same whatever the order
+//! in which they came.
 
 use super::fields::Fields;
 use super::ids::{ExamId, Key, PatientId, ReportId};
 use super::time::AsOf;
+use super::value::Value;
 use serde::{Deserialize, Serialize};
 
 /// Status of a report: FHIR's words (DiagnosticReport.status).
@@ -80,7 +82,7 @@ pub struct Report {
     pub patient: PatientId,
     /// Exams that it answers.
     pub exams: Vec<ExamId>,
-    /// Versions in order of acceptance; the last one is current.
+    /// Versions in order of rank and age, whatever their order of arrival; the last one is current.
     pub versions: Vec<ReportVersion>,
 }
 
@@ -89,4 +91,52 @@ impl Report {
     pub fn current(&self) -> Option<&ReportVersion> {
         self.versions.last()
     }
+
+    /// The stored version of the same status and content.
+    pub fn same(&self, version: &ReportVersion) -> Option<&ReportVersion> {
+        self.versions.iter().find(|v| same_content(v, version))
+    }
+
+    /// Takes a version in at its place; one that is known advances its age.
+    pub fn take(&mut self, version: &ReportVersion) {
+        match self.versions.iter_mut().find(|v| same_content(v, version)) {
+            Some(known) => known.as_of = known.as_of.max(version.as_of),
+            None => self.versions.push(version.clone()),
+        }
+        self.versions.sort_by_key(ReportVersion::age);
+    }
+}
+
+impl ReportVersion {
+    /// What decides which version is in force: rank, then age.
+    pub fn age(&self) -> (u8, AsOf) {
+        (self.status.rank(), self.as_of)
+    }
+}
+
+fn same_content(a: &ReportVersion, b: &ReportVersion) -> bool {
+    let all = a.documents.iter().zip(&b.documents);
+    a.status == b.status
+        && same_fields(&a.fields, &b.fields)
+        && a.documents.len() == b.documents.len()
+        && { all }.all(|(a, b)| same_fields(a, b))
+}
+
+/// The same values; documents are compared by hash, since stored ones have left their bytes.
+fn same_fields(a: &Fields, b: &Fields) -> bool {
+    let same = |a: &Value, b: &Value| match (a, b) {
+        (Value::Document(a), Value::Document(b)) => {
+            (&a.sha256, &a.media_type) == (&b.sha256, &b.media_type)
+        }
+        (a, b) => a == b,
+    };
+    a.0.len() == b.0.len()
+        && a.0
+            .iter()
+            .zip(&b.0)
+            .all(|((name, field), (other, theirs))| {
+                let values = field.values.iter().zip(&theirs.values);
+                name == other && field.values.len() == theirs.values.len() && { values }
+                    .all(|(a, b)| same(a, b))
+            })
 }

@@ -49,22 +49,33 @@ impl Deciding<'_, '_, '_> {
         };
         let stored = known.and_then(|id| self.world.reports.get(&id));
         let verdict = stored.map_or(Verdict::Newer, |d| judge(&d.doc, &version));
-        match verdict {
-            Verdict::Repeated => return Ok(()),
-            Verdict::Superseded => {
-                if let Some(id) = known {
-                    self.happen_to_report(id, Happening::ReportSuperseded { status, as_of });
+        let version = Box::new(version);
+        match (verdict, known) {
+            (Verdict::Newer, _) | (_, None) => {}
+            (Verdict::Repeated, Some(id)) => {
+                let known = self.world.reports.get(&id);
+                let known = known.and_then(|d| d.doc.same(&version));
+                if known.is_some_and(|known| known.as_of < version.as_of) {
+                    self.happen_to_report(id, Happening::ReportConfirmed { version });
                 }
                 return Ok(());
             }
-            Verdict::Newer => {}
+            (Verdict::Superseded, Some(id)) => {
+                self.happen_to_report(id, Happening::ReportSuperseded { version });
+                return Ok(());
+            }
+        }
+        for id in &found {
+            self.performed_after_all(*id, status);
         }
         let mut exams = found;
+        let placer = placer_of(record);
+        // One exam and one placer number: they belong together. Of several exams nobody knows whose it is.
+        let placer = placer.filter(|_| unknown.len() == 1 && exams.is_empty());
         for mention in unknown {
-            exams.push(self.mention(patient, mention, status));
+            exams.push(self.mention(patient, mention, placer.clone(), status));
         }
         let id = known.unwrap_or_else(|| ReportId(self.cx.ids.next()));
-        let version = Box::new(version);
         self.happen_to_report(
             id,
             Happening::ReportReceived {
@@ -150,16 +161,24 @@ impl Deciding<'_, '_, '_> {
     }
 
     /// An exam that is only known from a report.
-    fn mention(&mut self, patient: PatientId, key: Key, status: ReportStatus) -> ExamId {
+    fn mention(
+        &mut self,
+        patient: PatientId,
+        key: Key,
+        placer: Option<Key>,
+        status: ReportStatus,
+    ) -> ExamId {
         let id = ExamId(self.cx.ids.next());
         let exam = blank_exam(id, patient);
         let as_of = self.cx.as_of.weakest();
-        let (section, name, value) = number(key);
-        let mut patch = Patch::default();
-        patch.say(name, value);
-        let said = Fields::default().changes(&patch, as_of);
         let mut changes = Changes::default();
-        changes.merge(section, None, &Fields::default(), said);
+        for key in [Some(key), placer].into_iter().flatten() {
+            let (section, name, value) = number(key);
+            let mut patch = Patch::default();
+            patch.say(name, value);
+            let said = Fields::default().changes(&patch, as_of);
+            changes.merge(section, None, &Fields::default(), said);
+        }
         let keys = new_keys(&exam, &changes.sections, &[]);
         self.happen_to_exam(
             id,
@@ -173,6 +192,35 @@ impl Deciding<'_, '_, '_> {
         );
         id
     }
+
+    /// An exam that was only mentioned as planned, and now is reported on.
+    fn performed_after_all(&mut self, id: ExamId, status: ReportStatus) {
+        let exam = self.exam(id);
+        let Some(exam) = exam.filter(|e| e.steps.is_empty() && e.tombstone.is_none()) else {
+            return;
+        };
+        if implies_performed(status) {
+            let (patient, as_of) = (exam.patient, self.cx.as_of);
+            let mentioned = Happening::OrderMentioned {
+                patient,
+                keys: vec![],
+                sections: vec![],
+                performed: true,
+                as_of,
+            };
+            self.happen_to_exam(id, mentioned);
+        }
+    }
+}
+
+/// The placer number that a report states, if it states one.
+fn placer_of(record: &Record) -> Option<Key> {
+    let [.., mut placers] = keys::report_links(record.section("report"));
+    keys::push_new(&mut placers, Numbers::said(record).placer);
+    match placers.as_slice() {
+        [one] => Some(one.clone()),
+        _ => None,
+    }
 }
 
 /// What becomes of a version beside the stored ones.
@@ -180,7 +228,7 @@ impl Deciding<'_, '_, '_> {
 enum Verdict {
     /// It takes over.
     Newer,
-    /// The same status and content were said before.
+    /// The same status and content were said before: at most its age advances.
     Repeated,
     /// Of lower status, or older.
     Superseded,
@@ -190,42 +238,14 @@ fn judge(report: &Report, version: &ReportVersion) -> Verdict {
     let Some(current) = report.current() else {
         return Verdict::Newer;
     };
-    if report.versions.iter().any(|v| same_content(v, version)) {
-        return Verdict::Repeated;
+    let newer = version.age() > current.age();
+    match report.same(version) {
+        // Said again, after another version: it takes over again.
+        Some(known) if newer && known.age() < current.age() => Verdict::Newer,
+        Some(_) => Verdict::Repeated,
+        None if newer => Verdict::Newer,
+        None => Verdict::Superseded,
     }
-    let age = |v: &ReportVersion| (v.status.rank(), v.as_of);
-    if age(version) > age(current) {
-        Verdict::Newer
-    } else {
-        Verdict::Superseded
-    }
-}
-
-fn same_content(a: &ReportVersion, b: &ReportVersion) -> bool {
-    let all = a.documents.iter().zip(&b.documents);
-    a.status == b.status
-        && same_fields(&a.fields, &b.fields)
-        && a.documents.len() == b.documents.len()
-        && { all }.all(|(a, b)| same_fields(a, b))
-}
-
-/// The same values; documents are compared by hash, since stored ones have left their bytes.
-fn same_fields(a: &Fields, b: &Fields) -> bool {
-    let same = |a: &Value, b: &Value| match (a, b) {
-        (Value::Document(a), Value::Document(b)) => {
-            (&a.sha256, &a.media_type) == (&b.sha256, &b.media_type)
-        }
-        (a, b) => a == b,
-    };
-    a.0.len() == b.0.len()
-        && a.0
-            .iter()
-            .zip(&b.0)
-            .all(|((name, field), (other, theirs))| {
-                let values = field.values.iter().zip(&theirs.values);
-                name == other && field.values.len() == theirs.values.len() && { values }
-                    .all(|(a, b)| same(a, b))
-            })
 }
 
 /// True if there is something to report on: the exam took place.

@@ -1,7 +1,7 @@
 //! Steps of an exam: which row of a message is which stored step, and what an act does to them.
 //!
-//! Neighbours: `order` brings rows and acts, `mpps` the scanner's acts, `transitions` is the table. Rule upheld: an older act never
-//! undoes a newer status; the scanner's acts are not measured by age, they are the truth.
+//! Neighbours: `order` brings rows and acts, `mpps` the scanner's acts, `transitions` is the table. Rules upheld: an older act never
+//! undoes what a newer one did; what the scanner says stands beside the wishes of RIS and HIS and wins.
 
 use super::command::{OrderAct, Record};
 use super::deciding::{Deciding, without};
@@ -12,7 +12,7 @@ use super::ids::{ExamId, StepId, short_id};
 use super::policy::CancelAfterStart;
 use super::reason::{Reason, Refusal};
 use super::record;
-use super::transitions::{Act, Outcome, Source, outcome};
+use super::transitions::{Act, Outcome, Source, outcome, wished};
 
 /// The row's own fields; the status is an act, not a field, and an id is never cleared.
 pub(super) fn step_fields(row: &Record) -> Patch {
@@ -68,6 +68,7 @@ impl Deciding<'_, '_, '_> {
             id,
             sps_id,
             status,
+            wish: None,
             held: Stated {
                 value: false,
                 as_of: self.cx.as_of.weakest(),
@@ -78,7 +79,7 @@ impl Deciding<'_, '_, '_> {
 
     /// An act on some steps of an exam: it does what is still possible, and is refused only if it can do nothing at all.
     pub fn act(&mut self, exam: ExamId, steps: &[StepId], act: Act) -> Result<(), Refusal> {
-        let source = Source::of_role(self.cx.as_of.role);
+        let (as_of, source) = (self.cx.as_of, Source::of_role(self.cx.as_of.role));
         let Some(doc) = self.exam(exam) else {
             return Ok(());
         };
@@ -91,30 +92,49 @@ impl Deciding<'_, '_, '_> {
         let mut refused: Option<(StepStatus, Reason)> = None;
         let mut too_late: Option<StepStatus> = None;
         let mut allowed: Vec<Step> = Vec::new();
+        let mut moves: Vec<(Step, StepStatus)> = Vec::new();
+        let mut left: Vec<StepId> = Vec::new();
         for step in concerned {
-            let from = step.status.value;
-            if self.cx.as_of < step.status.as_of {
-                // Said before the step came into this status: late, not wrong.
-                possible = true;
-                continue;
-            }
-            match outcome(from, act, source) {
-                Outcome::To(to) => {
-                    possible = true;
-                    self.set_status(exam, &step, to, act);
+            let (from, wish) = (step.status.value, step.wish());
+            let is_late = as_of < wish.as_of;
+            let said_since = doc.last_word(&step).is_some_and(|scanner| as_of < scanner);
+            // Late is not wrong: only who speaks last can be refused.
+            let verdict = if is_late || said_since {
+                Outcome::Stay
+            } else {
+                outcome(from, act, source)
+            };
+            let to = match verdict {
+                Outcome::Refuse(reason) => {
+                    refused = Some((from, reason));
+                    left.push(step.id);
+                    continue;
                 }
-                Outcome::Stay => {
-                    possible = true;
-                    allowed.push(step);
+                Outcome::Flag => {
+                    too_late = Some(from);
+                    left.push(step.id);
+                    continue;
                 }
-                Outcome::Refuse(reason) => refused = Some((from, reason)),
-                Outcome::Flag => too_late = Some(from),
+                Outcome::To(to) if source == Source::Operator => Outcome::To(to),
+                _ => wished(wish, act, as_of),
+            };
+            possible = true;
+            if let Outcome::To(to) = to {
+                moves.push((step.clone(), to));
             }
+            allowed.push(step);
+        }
+        for (step, to) in moves {
+            self.wish(exam, &step, to, act);
         }
         match act {
             Act::Order(OrderAct::Hold) => self.hold(exam, &allowed, true),
             Act::Order(OrderAct::Release) => self.hold(exam, &allowed, false),
             _ => {}
+        }
+        if possible && !left.is_empty() {
+            let (steps, why) = (left, act.word().to_owned());
+            self.happen_to_exam(exam, Happening::PartlyRefused { steps, why });
         }
         match (too_late, refused) {
             (Some(from), _) => self.too_late(exam, from, act, possible),
@@ -123,16 +143,38 @@ impl Deciding<'_, '_, '_> {
         }
     }
 
+    /// RIS, HIS or an operator wants a step in a status: it is, unless performed steps say otherwise.
+    fn wish(&mut self, exam: ExamId, step: &Step, to: StepStatus, act: Act) {
+        let wish = Stated {
+            value: to,
+            as_of: self.cx.as_of,
+        };
+        let doc = self.exam(exam);
+        let scanned = doc.is_some_and(|e| e.last_word(step).is_some()) || step.wish.is_some();
+        if scanned || to == step.status.value {
+            let step = step.id;
+            self.happen_to_exam(exam, Happening::StepWish { step, wish });
+            self.follow_step(exam, step, Some(act));
+        } else {
+            self.set_status(exam, step, wish, act);
+        }
+    }
+
     /// Changes a step's status.
-    pub(super) fn set_status(&mut self, exam: ExamId, step: &Step, to: StepStatus, act: Act) {
-        let as_of = self.cx.as_of;
+    pub(super) fn set_status(
+        &mut self,
+        exam: ExamId,
+        step: &Step,
+        to: Stated<StepStatus>,
+        act: Act,
+    ) {
         self.happen_to_exam(
             exam,
             Happening::StepStatus {
                 step: step.id,
                 from: step.status.value,
-                to,
-                as_of,
+                to: to.value,
+                as_of: to.as_of,
                 why: act.word().to_owned(),
             },
         );

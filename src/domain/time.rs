@@ -230,6 +230,9 @@ pub enum Role {
     Operator,
 }
 
+/// Mentions lie around here, far before any time that the calendar knows, and in reverse: the earlier one is the stronger.
+const WEAK: i64 = i64::MIN / 2;
+
 impl AsOf {
     /// The age of a sender's statement: its own time, in `zone` if it states no offset, and never later than its arrival.
     pub fn stated(
@@ -245,19 +248,31 @@ impl AsOf {
         Self { at, role, journal }
     }
 
-    /// The same source, older than every statement: what Relais generates, or takes from a message that only mentions a thing.
-    /// Whoever is entitled to speak overrides it, whatever the order of arrival.
+    /// The same source, weaker than every statement: what Relais generates, or takes from a message that only mentions a thing.
+    /// Whoever is entitled to speak overrides it, whatever the order of arrival; among mentions the first one said stands.
     #[must_use]
     pub fn weakest(self) -> Self {
+        if self.is_weakest() {
+            return self;
+        }
         Self {
-            at: Instant(i64::MIN),
+            at: Instant(WEAK.saturating_sub(self.at.0)),
             ..self
         }
     }
 
     /// True for [`AsOf::weakest`].
     pub fn is_weakest(self) -> bool {
-        self.at == Instant(i64::MIN)
+        self.at.0 < WEAK / 2
+    }
+
+    /// Older than everything.
+    pub fn never() -> Self {
+        Self {
+            at: Instant(i64::MIN),
+            role: Role::Mention,
+            journal: JournalId(0),
+        }
     }
 }
 
@@ -278,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_keeps_what_was_written() {
+    fn b06_a_time_keeps_what_was_written() {
         for (text, precision, offset) in [
             ("1979", Precision::Year, None),
             ("197903", Precision::Month, None),
@@ -309,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stated_offset_moves_the_wall_clock_and_nothing_else_does() {
+    fn b06_a_stated_offset_moves_the_wall_clock_and_nothing_else_does() {
         let paris = TimeZone::get("Europe/Paris").expect("bundled");
         let local = |text: &str| When::parse(text).expect(text).local(&paris).map(|l| l.0);
         assert_eq!(local("20260602080000"), Some(20_260_602_080_000));

@@ -4,9 +4,9 @@
 //! for RIS and HIS, while what the scanner did is true whatever the RIS wished (ihe-dicom: order control, status of the step).
 
 use super::command::OrderAct;
-use super::exam::StepStatus;
+use super::exam::{Stated, StepStatus};
 use super::reason::Reason;
-use super::time::Role;
+use super::time::{AsOf, Role};
 
 /// Something that bears on a step's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -153,6 +153,63 @@ pub fn outcome(from: StepStatus, act: Act, source: Source) -> Outcome {
         })
 }
 
+/// What an act of RIS or HIS does that comes late: it was said before the status that a newer word of theirs has set. Where both were
+/// admitted, the outcome is that of the order in which they were said: what is over stays over, what is begun is not begun less, and
+/// of two ends without images the first stands. A cancel counts against an order that was only scheduled since, and comes too late
+/// for one that was begun. Late is never wrong: nothing is refused.
+pub fn late(present: StepStatus, act: Act) -> Outcome {
+    let Outcome::To(target) = outcome(StepStatus::Scheduled, act, Source::Ris) else {
+        return Stay;
+    };
+    let unsuccessful = |s| matches!(s, StepStatus::Discontinued | StepStatus::Canceled);
+    let counts = if present.is_final() {
+        unsuccessful(present) && unsuccessful(target)
+    } else if target == StepStatus::Canceled {
+        present != StepStatus::Started
+    } else {
+        target > present
+    };
+    // An end that was said earlier still is the same end, but an older one.
+    if counts && (target != present || target.is_final()) {
+        Outcome::To(target)
+    } else {
+        Stay
+    }
+}
+
+/// What an admitted act makes of what RIS and HIS wished before: their wishes go by age among themselves, whatever the scanner did
+/// meanwhile. An act that was only admitted because of what the scanner did takes the place of the older wish.
+pub fn wished(wish: Stated<StepStatus>, act: Act, as_of: AsOf) -> Outcome {
+    if as_of < wish.as_of {
+        return late(wish.value, act);
+    }
+    let source = Source::of_role(as_of.role);
+    match outcome(wish.value, act, source) {
+        Outcome::Refuse(_) | Outcome::Flag => outcome(StepStatus::Scheduled, act, source),
+        admitted => admitted,
+    }
+}
+
+/// What is true of a step that performed steps refer to: their course, as `TRANSITIONS` lets it act on what RIS and HIS wish. A wish
+/// that is newer than the scanner's last word counts only where the scanner left something open: it ends what is in progress, and
+/// speaks again once nothing was performed after all. An operator's newer word always counts.
+pub fn effective(wish: Stated<StepStatus>, course: Act, scanner: AsOf) -> Stated<StepStatus> {
+    let newer = wish.as_of > scanner;
+    let speaks = match course {
+        _ if wish.as_of.role == Role::Operator => newer,
+        PerformedUndone => newer,
+        PerformedStarted => newer && wish.value.is_final(),
+        _ => false,
+    };
+    match outcome(wish.value, course, Scanner) {
+        Outcome::To(value) if !speaks => Stated {
+            value,
+            as_of: scanner,
+        },
+        _ => wish,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cell_of_the_table_says_what_the_rules_say() {
+    fn c02_every_cell_of_the_table_says_what_the_rules_say() {
         let mut acts: Vec<Act> = OrderAct::ALL.into_iter().map(Order).collect();
         acts.extend([
             Arrive,
@@ -250,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn no_message_of_a_ris_leaves_a_final_status() {
+    fn c02_no_message_of_a_ris_leaves_a_final_status() {
         for (_, act, cells) in TRANSITIONS.iter().filter(|(s, ..)| *s == Ris) {
             for from in StepStatus::ALL.into_iter().filter(|s| s.is_final()) {
                 assert!(
@@ -259,5 +316,42 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// What two acts leave, in the order in which they were said; `None` if one of them is refused or flagged.
+    fn in_order(acts: [Act; 2]) -> Option<StepStatus> {
+        acts.into_iter()
+            .try_fold(StepStatus::Scheduled, |from, act| {
+                match outcome(from, act, Ris) {
+                    Outcome::To(to) => Some(to),
+                    Stay => Some(from),
+                    _ => None,
+                }
+            })
+    }
+
+    #[test]
+    fn c04_a_late_act_leaves_what_it_would_have_left_in_time() {
+        let mut acts: Vec<Act> = OrderAct::ALL.into_iter().map(Order).collect();
+        acts.extend([Arrive, Prepare]);
+        let mut compared = 0;
+        for old in &acts {
+            for new in &acts {
+                let Some(expected) = in_order([*old, *new]) else {
+                    continue;
+                };
+                let present = match outcome(StepStatus::Scheduled, *new, Ris) {
+                    Outcome::To(to) => to,
+                    _ => StepStatus::Scheduled,
+                };
+                let got = match late(present, *old) {
+                    Outcome::To(to) => to,
+                    _ => present,
+                };
+                assert_eq!(got, expected, "{new:?}, then late {old:?}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 80, "{compared}");
     }
 }

@@ -41,6 +41,8 @@ pub struct Wants {
     pub exams_of: BTreeSet<Key>,
     /// Accession numbers that a scanner states without issuer: the exams that any issuer gave them to.
     pub accessions: BTreeSet<String>,
+    /// True if an exam may gain numbers, steps or its patient's other name: performed steps that wait for it are wanted too.
+    pub waiting: bool,
 }
 
 /// Everything that deciding one message depends on, beside the documents.
@@ -91,9 +93,10 @@ impl Wants {
                 ) {
                     wants.exams_of.extend(keys::patient_all(patient));
                     wants.exams_of.extend(merged);
+                    wants.waiting = true;
                 }
             }
-            Command::Order(..) => {}
+            Command::Order(..) => wants.waiting = true,
             Command::CreatePerformed { uid, .. } => {
                 wants.performed.insert(uid.clone());
                 wants.performed_step(record);
@@ -132,6 +135,7 @@ impl Wants {
         self.performed.extend(other.performed);
         self.exams_of.extend(other.exams_of);
         self.accessions.extend(other.accessions);
+        self.waiting |= other.waiting;
     }
 }
 

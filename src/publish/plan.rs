@@ -100,7 +100,12 @@ fn state_subjects(events: &[Event]) -> BTreeSet<Subject> {
             Happening::Confirmed { .. }
             | Happening::HoldConfirmed { .. }
             | Happening::ReportSuperseded { .. }
+            | Happening::ReportConfirmed { .. }
+            | Happening::StepWish { .. }
+            | Happening::OrderStated { .. }
+            | Happening::PpsOrphaned { .. }
             | Happening::CancelTooLate {}
+            | Happening::PartlyRefused { .. }
             | Happening::OrderMentioned { .. }
             | Happening::ExamPerformed { .. } => {}
             Happening::StepStatus { .. } => match event.subject {
@@ -215,9 +220,11 @@ mod tests {
             step: StepId(1),
             status: PpsStatus::InProgress,
             has_images: false,
+            as_of: AsOf::never(),
         };
         let set = Happening::PpsSet {
             status: PpsStatus::Completed,
+            as_of: AsOf::never(),
             sections: vec![],
             series: None,
         };

@@ -115,9 +115,12 @@ pub fn performed(id: i64, status: PpsStatus, wrong: bool, series: Vec<Series>) -
             exam: ExamId(2),
             step: StepId(20),
             how: LinkedBy::StudyAndStep,
+            item: 0,
         }],
         series,
         mismatch: false,
+        orphan: false,
+        as_of: as_of(),
     }
 }
 
@@ -184,6 +187,7 @@ pub fn exam(status: StepStatus, performed: &[PerformedId]) -> Exam {
             id: StepId(20),
             sps_id: "SPS1".to_owned(),
             status: state(status),
+            wish: None,
             held: Stated {
                 value: false,
                 as_of: as_of(),
@@ -200,6 +204,7 @@ pub fn exam(status: StepStatus, performed: &[PerformedId]) -> Exam {
                 step: StepId(20),
                 status: PpsStatus::Completed,
                 has_images: true,
+                as_of: as_of(),
             })
             .collect(),
         keys: vec![],

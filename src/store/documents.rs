@@ -6,6 +6,7 @@ use super::sql::{Columns, Insert, Sql, chunks, opt_int, opt_text, text};
 use super::{Store, StoreError, Txn};
 use crate::domain::exam::Exam;
 use crate::domain::ids::{ExamId, Key, KeyKind, PatientId, PerformedId, ReportId};
+use crate::domain::keys;
 use crate::domain::patient::Patient;
 use crate::domain::performed::PerformedStep;
 use crate::domain::report::Report;
@@ -327,7 +328,56 @@ impl Txn {
             .filter(|d| d.stored > 0)
             .map(|d| d.doc.id.0)
             .collect();
-        self.save_links("performed", &changed, &links).await
+        self.save_links("performed", &changed, &links).await?;
+        self.save_waiting(docs, &changed).await
+    }
+
+    /// Rewrites by which numbers performed steps wait for their order.
+    async fn save_waiting(
+        &self,
+        docs: &[&Doc<PerformedStep>],
+        changed: &[i64],
+    ) -> Result<(), StoreError> {
+        for chunk in chunks(changed) {
+            let chunk: Vec<Value> = chunk.iter().map(|id| (*id).into()).collect();
+            Sql::new(
+                &self.tx,
+                "DELETE FROM performed_wait WHERE performed_id IN ",
+            )
+            .list(&chunk)
+            .execute(&self.tx)
+            .await?;
+        }
+        let mut insert = Insert::into("performed_wait", &["value", "kind", "performed_id"]);
+        for doc in docs.iter().map(|d| &d.doc) {
+            for key in keys::awaited(doc) {
+                insert.row([text(&key.value), key.kind.word().into(), doc.id.0.into()]);
+            }
+        }
+        insert.execute(&self.tx, " ON CONFLICT DO NOTHING").await?;
+        Ok(())
+    }
+
+    /// The performed steps that wait for one of these numbers, whoever issued it.
+    pub(crate) async fn performed_waiting_for(
+        &self,
+        values: &[&str],
+    ) -> Result<Vec<Doc<PerformedStep>>, StoreError> {
+        let mut found: Vec<PerformedId> = vec![];
+        for chunk in chunks(values) {
+            let chunk: Vec<Value> = chunk.iter().map(|v| text(v)).collect();
+            let rows = Sql::new(
+                &self.tx,
+                "SELECT DISTINCT performed_id FROM performed_wait WHERE value IN ",
+            )
+            .list(&chunk)
+            .all(&self.tx)
+            .await?;
+            for row in &rows {
+                found.push(PerformedId(Columns::of(row).next()?));
+            }
+        }
+        self.performed(&found).await
     }
 
     /// Saves reports with their links to exams and the bytes of their attached files.

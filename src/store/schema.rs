@@ -286,4 +286,9 @@ pub(super) const TABLES: &[Table] = &[
         "target",
         &[("target", Text), ("at", Int), ("journal_id", Int)],
     ),
+    table(
+        "performed_wait",
+        "value, kind, performed_id",
+        &[("value", Text), ("kind", Text), ("performed_id", Int)],
+    ),
 ];

@@ -1,8 +1,9 @@
 //! Fresh, migrated stores for tests: a SQLite file in a directory of its own, and PostgreSQL when `RELAIS_TEST_POSTGRES` names a
 //! server.
 
-use super::Store;
 use super::sql::Sql;
+use super::{Store, StoreError};
+use crate::domain::world::World;
 use sea_orm::ConnectionTrait;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,6 +32,30 @@ impl Store {
     /// Does to the database what no code of ours does.
     pub(crate) async fn tamper(&self, sql: &str) {
         self.write.execute_unprepared(sql).await.unwrap();
+    }
+
+    /// Every document of the store.
+    pub(crate) async fn whole_world(&self) -> Result<World, StoreError> {
+        let mut world = World::default();
+        for table in ["patient", "exam", "performed", "report"] {
+            let rows = Sql::new(
+                &self.read,
+                &format!("SELECT doc, version FROM {table} ORDER BY id"),
+            );
+            for row in rows.all(&self.read).await? {
+                let doc: String = row.try_get_by_index(0)?;
+                let stored: i64 = row.try_get_by_index(1)?;
+                match table {
+                    "patient" => world.insert_patient(serde_json::from_str(&doc).unwrap(), stored),
+                    "exam" => world.insert_exam(serde_json::from_str(&doc).unwrap(), stored),
+                    "performed" => {
+                        world.insert_performed(serde_json::from_str(&doc).unwrap(), stored)
+                    }
+                    _ => world.insert_report(serde_json::from_str(&doc).unwrap(), stored),
+                }
+            }
+        }
+        Ok(world)
     }
 
     /// Lets the SQLite file grow by `pages` and no further: a full disk. `None` lifts the limit.

@@ -90,6 +90,7 @@ fn exam(id: i64, patient: i64, modality: &str, start: &str, stations: &[&str]) -
         id: StepId(id * 10),
         sps_id: format!("S{id}"),
         status: stated(StepStatus::Scheduled),
+        wish: None,
         held: Stated {
             value: false,
             as_of: as_of(),

@@ -2,11 +2,11 @@
 
 use super::batch::is_once;
 use super::{Outcome, Unit, Writer};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Happening};
 use crate::domain::exam::Exam;
 use crate::domain::fields::Fields;
 use crate::domain::ids::{ExamId, JournalId, Key, PatientId};
-use crate::domain::reason::Refusal;
+use crate::domain::reason::{Reason, Refusal};
 use crate::domain::report::Report;
 use crate::domain::time::Instant;
 use crate::domain::value::{self, Value};
@@ -38,6 +38,15 @@ impl Decided<'_> {
     /// What the port is told.
     pub(super) fn outcome(self) -> Outcome {
         match self.fate {
+            // The record keeps it for later, but what it is about does not exist yet.
+            Fate::Applied(events) if events.iter().any(is_orphan) => Outcome::Refused(
+                Refusal::new(
+                    Reason::MppsUnknown,
+                    "no N-CREATE of that UID was received yet",
+                )
+                .allowed("the SOP Instance UID of an N-CREATE")
+                .hint("it is kept, and applied when its N-CREATE comes"),
+            ),
             Fate::Applied(events) => Outcome::Applied {
                 journal: self.unit.journal.id,
                 events: events.iter().map(|e| (e.name(), e.exam)).collect(),
@@ -61,9 +70,13 @@ impl Decided<'_> {
             once: false,
         };
         match &self.fate {
-            Fate::Applied(_) => {
+            Fate::Applied(events) => {
                 row.ack = self.unit.ack.as_deref();
                 row.once = is_once(self.unit);
+                if events.iter().any(is_orphan) {
+                    row.outcome = "orphan";
+                    row.reason = Some(Reason::MppsUnknown.code());
+                }
             }
             Fate::Repeated { cause, .. } => {
                 row.outcome = "repeated";
@@ -86,6 +99,11 @@ impl Decided<'_> {
         }
         row
     }
+}
+
+/// An N-SET that waits for its N-CREATE: kept, and told to be unknown.
+fn is_orphan(event: &Event) -> bool {
+    matches!(event.what, Happening::PpsOrphaned { .. })
 }
 
 /// What the world was when it was loaded, as far as a flush must compare.

@@ -2,6 +2,7 @@
 
 use crate::domain::command::Command;
 use crate::domain::ids::{ExamId, Key, KeyKind, PatientId, PerformedId};
+use crate::domain::keys::is_awaited;
 use crate::domain::world::{Wants, World};
 use crate::store::{StoreError, Txn};
 use std::collections::BTreeSet;
@@ -60,6 +61,10 @@ pub(super) async fn load(txn: &Txn, wants: &Wants) -> Result<World, StoreError> 
     }
     everything_of(txn, wants, &mut world, &mut want_patients).await?;
     exams_with_company(txn, &mut world, want_exams, &mut want_patients).await?;
+    if wants.waiting {
+        let exams = waiting(txn, wants, &mut world).await?;
+        exams_with_company(txn, &mut world, exams, &mut want_patients).await?;
+    }
     patients_and_survivors(txn, &mut world, want_patients).await?;
     // The rows are the truth about who owns a key.
     world.patient_keys.extend(patient_rows);
@@ -108,6 +113,25 @@ async fn everything_of(
         world.insert_report(report.doc, report.stored);
     }
     Ok(())
+}
+
+/// Performed steps that came before an order which is loaded or spoken of; returns the exams that they are linked to already.
+async fn waiting(
+    txn: &Txn,
+    wants: &Wants,
+    world: &mut World,
+) -> Result<BTreeSet<ExamId>, StoreError> {
+    let stored = world.exams.values().flat_map(|d| &d.doc.keys);
+    let keys = wants.keys.iter().chain(stored);
+    let keys = keys.filter(|key| is_awaited(key.kind));
+    let values: BTreeSet<String> = keys.map(|key| key.value.clone()).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let mut exams = BTreeSet::new();
+    for step in txn.performed_waiting_for(&values).await? {
+        exams.extend(step.doc.links.iter().map(|link| link.exam));
+        world.insert_performed(step.doc, step.stored);
+    }
+    Ok(exams)
 }
 
 /// Exams bring their performed steps and their patients.

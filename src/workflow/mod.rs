@@ -5,6 +5,8 @@
 //! rows with a few statements in one transaction, and answers only after the commit. See `batch`, `load` and `flush` for the three
 //! steps.
 
+#[cfg(test)]
+mod arrival;
 mod batch;
 mod flush;
 mod load;

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 const NOW: Instant = Instant(1_780_387_200_000_000);
 
 /// The door of a test, with a clock that stands still.
-struct Door {
+pub(super) struct Door {
     workflow: Workflow,
     store: Store,
     stop: CancellationToken,
@@ -27,7 +27,7 @@ impl Door {
         Self::with(store, 0, 64)
     }
 
-    fn with(store: &Store, node: u16, group: usize) -> Self {
+    pub(super) fn with(store: &Store, node: u16, group: usize) -> Self {
         let target = TargetPlan {
             name: "mes".to_owned(),
             kind: TargetKind::Fhir,
@@ -48,7 +48,7 @@ impl Door {
     }
 
     /// All units at once, so that they wait together; outcomes in their order.
-    async fn burst(&self, units: Vec<Unit>) -> Vec<Outcome> {
+    pub(super) async fn burst(&self, units: Vec<Unit>) -> Vec<Outcome> {
         let mut replies = vec![];
         for unit in units {
             let (reply, outcome) = oneshot::channel();
@@ -66,7 +66,7 @@ impl Door {
         outcomes
     }
 
-    async fn close(self) {
+    pub(super) async fn close(self) {
         self.stop.cancel();
         self.task.await.unwrap();
     }
@@ -295,7 +295,7 @@ async fn a_refused_message_is_journalled_tried_again_and_costs_its_neighbours_no
 }
 
 #[tokio::test]
-async fn a_corrected_name_reaches_the_open_worklist_rows() {
+async fn b04_a_corrected_name_reaches_the_open_worklist_rows() {
     for Fresh { store, .. } in &stores().await {
         let door = Door::open(store);
         for n in 1..=2 {

@@ -14,7 +14,8 @@ pub fn pool(modality: &str) -> String {
 
 /// The rows of an exam's open steps, in the order of the steps. Closed steps have no row.
 ///
-/// A step is visible while it is scheduled, arrived or ready, not held, with a modality and a start on the wall clock of `zone`.
+/// A step is visible while it is scheduled, arrived or ready, not held, with a modality and the day and time of its start on the wall
+/// clock of `zone`.
 pub fn project(exam: &Exam, patient: &Patient, zone: &TimeZone) -> Vec<Row> {
     let missing = exam.missing(patient);
     exam.steps
@@ -25,6 +26,8 @@ pub fn project(exam: &Exam, patient: &Patient, zone: &TimeZone) -> Vec<Row> {
 }
 
 fn row(exam: &Exam, patient: &Patient, step: &Step, missing: &[Missing], zone: &TimeZone) -> Row {
+    let of_step = |m: &&Missing| m.step().is_none_or(|id| id == step.id);
+    let missing: Vec<&Missing> = missing.iter().filter(of_step).collect();
     let text = |t: Option<&str>| t.unwrap_or_default().to_owned();
     let modality = text(step.fields.text("modality"));
     let start = match step.fields.first("start") {
@@ -51,7 +54,11 @@ fn row(exam: &Exam, patient: &Patient, step: &Step, missing: &[Missing], zone: &
         step: step.id,
         exam: exam.id,
         patient: patient.id,
-        visible: waiting && !step.held.value && !modality.is_empty() && start.is_some(),
+        visible: waiting
+            && !step.held.value
+            && !modality.is_empty()
+            && start.is_some()
+            && !missing.iter().any(|m| m.hides()),
         status: step.status.value,
         start,
         performer_fold: match step.fields.first("performer") {
@@ -68,11 +75,7 @@ fn row(exam: &Exam, patient: &Patient, step: &Step, missing: &[Missing], zone: &
         study_uid: text(exam.study_uid()),
         modality,
         stations,
-        missing: missing
-            .iter()
-            .filter(|m| m.step().is_none_or(|id| id == step.id))
-            .map(|m| m.word())
-            .collect(),
+        missing: missing.iter().map(|m| m.word()).collect(),
     }
 }
 

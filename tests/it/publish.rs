@@ -29,8 +29,8 @@ pub const TESTS: &[Test] = &[
         g02_the_imaging_study_follows_what_the_scanner_reports,
     ),
     (
-        "a_late_preliminary_report_changes_nothing",
-        a_late_preliminary_report_changes_nothing,
+        "f01_a_late_preliminary_report_changes_nothing",
+        f01_a_late_preliminary_report_changes_nothing,
     ),
     ("a_corrected_name_arrives", a_corrected_name_arrives),
     ("a_cancelled_order_is_revoked", a_cancelled_order_is_revoked),
@@ -179,7 +179,7 @@ fn g02_the_imaging_study_follows_what_the_scanner_reports(app: &TestApp) {
     of(&broken_off, "cancelled");
 }
 
-fn a_late_preliminary_report_changes_nothing(app: &TestApp) {
+fn f01_a_late_preliminary_report_changes_nothing(app: &TestApp) {
     let story = Story::default();
     whole_story(app, &story);
     let report = app.endpoint.sole("DiagnosticReport", is("status", "final"));

@@ -7,7 +7,7 @@ use crate::domain::policy::{CancelAfterStart, UnknownOrder};
 use OrderAct::*;
 
 #[test]
-fn a_cancel_before_its_order_leaves_a_tombstone() {
+fn c04_a_cancel_before_its_order_leaves_a_tombstone() {
     for (act, status) in [
         (Cancel, "canceled"),
         (CancelRequest, "canceled"),
@@ -24,7 +24,7 @@ fn a_cancel_before_its_order_leaves_a_tombstone() {
 }
 
 #[test]
-fn a_change_before_its_order_creates_the_exam_and_the_late_order_fills_it_in() {
+fn c04_a_change_before_its_order_creates_the_exam_and_the_late_order_fills_it_in() {
     let mut day = Day::new();
     let change = with(ID, "order.priority=stat / step start=202606021000");
     day.expect(
@@ -45,7 +45,7 @@ fn a_change_before_its_order_creates_the_exam_and_the_late_order_fills_it_in() {
 }
 
 #[test]
-fn an_unknown_order_is_refused_where_the_site_says_so() {
+fn c04_an_unknown_order_is_refused_where_the_site_says_so() {
     for act in OrderAct::ALL.into_iter().filter(|a| *a != Schedule) {
         let mut day = Day::new();
         day.policy.unknown_order = UnknownOrder::Refuse;
@@ -65,7 +65,7 @@ fn an_unknown_order_is_refused_where_the_site_says_so() {
 }
 
 #[test]
-fn a_finished_exam_is_never_reopened_by_a_ris() {
+fn c04_a_finished_exam_is_never_reopened_by_a_ris() {
     for (end, status) in [
         (Cancel, "canceled"),
         (Discontinue, "discontinued"),
@@ -86,7 +86,6 @@ fn a_finished_exam_is_never_reopened_by_a_ris() {
 #[test]
 fn an_older_act_never_undoes_a_newer_status() {
     let mut day = placed();
-    day.expect(-5, order(Cancel, ID), &[]);
     day.expect(30, order(Start, ID), &["step.status"]);
     day.expect(20, order(Cancel, ID), &[]);
     day.expect(40, order(Complete, ID), &["step.status"]);
@@ -95,7 +94,7 @@ fn an_older_act_never_undoes_a_newer_status() {
 }
 
 #[test]
-fn a_cancel_after_the_start_is_refused_or_flagged_by_policy() {
+fn c08_a_cancel_after_the_start_is_refused_or_flagged_by_policy() {
     for act in [Cancel, CancelRequest] {
         let mut day = placed();
         day.expect(1, order(Start, ID), &["step.status"]);
@@ -108,7 +107,7 @@ fn a_cancel_after_the_start_is_refused_or_flagged_by_policy() {
 }
 
 #[test]
-fn a_held_order_is_hidden_until_released() {
+fn c09_a_held_order_is_hidden_until_released() {
     let mut day = placed();
     day.expect(1, order(Hold, ID), &["order.held"]);
     day.expect(2, order(Hold, ID), &[]);
@@ -150,4 +149,29 @@ fn a_status_that_a_row_states_is_an_act() {
         day.expect(minute, order(Change, &row(status)), &["step.status"]);
         assert_eq!(day.steps(KeyKind::Placer, "P1"), [status]);
     }
+}
+
+#[test]
+fn c04_a_cancel_counts_whatever_its_time_unless_the_exam_has_begun() {
+    let mut day = placed();
+    // Dated before the order itself: a clock that goes wrong, not a wish to be ignored.
+    day.expect(-5, order(Cancel, ID), &["step.status"]);
+    assert_eq!(day.steps(KeyKind::Placer, "P1"), ["canceled"]);
+    let mut day = placed();
+    day.expect(30, order(Start, ID), &["step.status"]);
+    day.expect(20, order(Cancel, ID), &[]);
+    assert_eq!(day.steps(KeyKind::Placer, "P1"), ["started"]);
+}
+
+#[test]
+fn c07a_a_start_without_time_of_day_is_listed_as_incomplete_and_none_is_made_up() {
+    let mut day = placed();
+    let bare = format!("{ID} / step id=S1 start=20260603");
+    day.expect(1, order(Change, &bare), &["order.changed"]);
+    let exam = day.exam(KeyKind::Placer, "P1");
+    let step = &exam.steps[0];
+    assert_eq!(step.fields.text("start"), Some("20260603"));
+    let missing = exam.missing(day.patient("4711"));
+    assert_eq!(missing, [crate::domain::exam::Missing::Start(step.id)]);
+    assert!(missing[0].hides());
 }

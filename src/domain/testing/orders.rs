@@ -57,7 +57,7 @@ fn fields_merge_one_by_one_by_age_and_not_by_arrival() {
 }
 
 #[test]
-fn empty_quotes_clear_a_field_and_never_a_number() {
+fn b05_empty_quotes_clear_a_field_and_never_a_number() {
     let mut day = placed();
     let cleared = with(ID, "order.accession_number= procedure.code=");
     day.expect(9, order(Change, &cleared), &["order.changed"]);
@@ -67,7 +67,7 @@ fn empty_quotes_clear_a_field_and_never_a_number() {
 }
 
 #[test]
-fn what_the_sender_leaves_out_is_generated_once() {
+fn c06_what_the_sender_leaves_out_is_generated_once() {
     let mut day = Day::new();
     day.expect(0, order(Schedule, ID), &["patient.created", "order.placed"]);
     let exam = day.exam(KeyKind::Placer, "P1").clone();
@@ -93,14 +93,14 @@ fn what_the_sender_leaves_out_is_generated_once() {
 }
 
 #[test]
-fn a_missing_study_uid_is_refused_where_the_site_says_so() {
+fn c06_a_missing_study_uid_is_refused_where_the_site_says_so() {
     let mut day = Day::new();
     day.policy.missing_study_uid = MissingStudyUid::Reject;
     day.refused(0, order(Schedule, ID), Reason::FieldMissing);
 }
 
 #[test]
-fn numbers_that_contradict_are_refused_and_nothing_is_guessed() {
+fn c03_numbers_that_contradict_are_refused_and_nothing_is_guessed() {
     for (text, reason) in [
         // Two different hits.
         (
@@ -145,7 +145,7 @@ fn numbers_that_contradict_are_refused_and_nothing_is_guessed() {
 }
 
 #[test]
-fn the_same_value_under_another_issuer_is_another_number() {
+fn c03_the_same_value_under_another_issuer_is_another_number() {
     let mut day = placed();
     let other = "patient.id=4712^HOPA order.placer_number=P1^OTHER";
     day.expect(
@@ -157,7 +157,7 @@ fn the_same_value_under_another_issuer_is_another_number() {
 }
 
 #[test]
-fn another_patients_order_is_refused() {
+fn c03_another_patients_order_is_refused() {
     for patient in ["4712^HOPA", "4711^OTHER"] {
         let mut day = placed();
         day.expect(
@@ -172,7 +172,7 @@ fn another_patients_order_is_refused() {
 }
 
 #[test]
-fn one_request_may_own_several_exams() {
+fn c03_one_request_may_own_several_exams() {
     let mut day = placed();
     let second = "patient.id=4711^HOPA order.placer_number=P1^RIS order.accession_number=A1^RIS \
         procedure.id=RP2 procedure.study_instance_uid=1.2.3.2 / step id=S2 modality=CT";
@@ -190,7 +190,7 @@ fn one_request_may_own_several_exams() {
 }
 
 #[test]
-fn siblings_without_uid_get_uids_of_their_own() {
+fn c06_siblings_without_uid_get_uids_of_their_own() {
     let mut day = Day::new();
     let commands =
         ["RP1", "RP2"].map(|rp| order(Schedule, &with(ID, &format!("procedure.id={rp}"))));
@@ -206,7 +206,7 @@ fn siblings_without_uid_get_uids_of_their_own() {
 }
 
 #[test]
-fn one_bad_order_takes_the_whole_message_back() {
+fn c01_one_bad_order_takes_the_whole_message_back() {
     let mut day = placed();
     let fresh = with("patient.id=4799^HOPA", "order.placer_number=P7^RIS");
     let bad = NW.replace("4711", "4799");
@@ -251,7 +251,7 @@ fn steps_are_matched_by_id_then_by_position() {
 }
 
 #[test]
-fn what_a_worklist_item_lacks_is_listed() {
+fn c07a_what_a_worklist_item_lacks_is_listed() {
     let mut day = Day::new();
     day.expect(0, order(Schedule, ID), &["patient.created", "order.placed"]);
     let exam = day.exam(KeyKind::Placer, "P1");

@@ -15,7 +15,7 @@ fn admitted() -> Day {
 }
 
 #[test]
-fn only_the_patient_administration_overwrites_demographics() {
+fn b02_only_the_patient_administration_overwrites_demographics() {
     let mut day = Day::new();
     day.expect(
         10,
@@ -43,7 +43,7 @@ fn only_the_patient_administration_overwrites_demographics() {
 }
 
 #[test]
-fn an_older_adt_never_undoes_a_newer_one() {
+fn b02_an_older_adt_never_undoes_a_newer_one() {
     let mut day = admitted();
     day.expect(
         20,
@@ -78,7 +78,7 @@ fn an_older_adt_never_undoes_a_newer_one() {
 }
 
 #[test]
-fn any_local_identifier_finds_the_patient_but_a_shared_one_does_not() {
+fn b01_any_local_identifier_finds_the_patient_but_a_shared_one_does_not() {
     let mut day = admitted();
     let by = |id: &str| format!("patient.id={id} patient.identifiers={id}");
     day.expect(1, adt(Update, &by("77^REGION^PI")), &["patient.updated"]);
@@ -103,7 +103,7 @@ fn identifiers_of_two_patients_are_refused() {
 }
 
 #[test]
-fn a_merge_moves_the_exams_and_the_merged_patient_is_not_brought_back() {
+fn b03_a_merge_moves_the_exams_and_the_merged_patient_is_not_brought_back() {
     let mut day = Day::new();
     day.expect(
         0,
@@ -141,7 +141,7 @@ fn a_merge_moves_the_exams_and_the_merged_patient_is_not_brought_back() {
 }
 
 #[test]
-fn merges_in_a_row_lead_to_the_last_survivor_at_once() {
+fn b03_merges_in_a_row_lead_to_the_last_survivor_at_once() {
     let mut day = Day::new();
     for id in ["1", "2", "3"] {
         day.expect(
@@ -174,7 +174,7 @@ fn merges_in_a_row_lead_to_the_last_survivor_at_once() {
 }
 
 #[test]
-fn a_merge_of_unknown_patients_writes_the_alias() {
+fn b03_a_merge_of_unknown_patients_writes_the_alias() {
     let mut day = Day::new();
     let a40 = "patient.id=4711^HOPA patient.name=ROY^Ève patient.merged_ids=OLD^HOPA";
     day.expect(
@@ -205,7 +205,7 @@ fn a_merge_of_unknown_patients_writes_the_alias() {
 }
 
 #[test]
-fn a_change_of_id_keeps_the_patient() {
+fn b03_a_change_of_id_keeps_the_patient() {
     let mut day = admitted();
     let id = day.patient("4711").id;
     let a47 = "patient.id=9000^HOPA^PI patient.merged_ids=4711^HOPA";

@@ -41,7 +41,7 @@ fn step(day: &Day) -> &'static str {
 }
 
 #[test]
-fn a_performed_step_starts_and_completes_its_scheduled_step() {
+fn e04_a_performed_step_starts_and_completes_its_scheduled_step() {
     let mut day = started();
     assert_eq!(step(&day), "started");
     day.expect(20, set("1.1", DONE), ENDED);
@@ -53,7 +53,7 @@ fn a_performed_step_starts_and_completes_its_scheduled_step() {
 }
 
 #[test]
-fn a_final_performed_step_never_changes() {
+fn e01_a_final_performed_step_never_changes() {
     let mut day = started();
     day.expect(20, set("1.1", DONE), ENDED);
     let before = pps(&day, "1.1").clone();
@@ -69,9 +69,8 @@ fn a_final_performed_step_never_changes() {
 }
 
 #[test]
-fn unknown_and_duplicate_uids_are_refused() {
+fn e01_duplicate_uids_are_refused() {
     let mut day = started();
-    day.refused(11, set("1.9", DONE), Reason::MppsUnknown);
     day.refused(11, n_create("1.1"), Reason::MppsDuplicate);
     day.policy.duplicate_mpps = DuplicateMpps::Accept;
     day.expect(12, n_create("1.1"), &[]);
@@ -98,14 +97,14 @@ fn an_n_set_replaces_whole_series_and_leaves_what_is_created_once() {
 }
 
 #[test]
-fn a_status_that_dicom_does_not_know_is_refused() {
+fn e01_a_status_that_dicom_does_not_know_is_refused() {
     let mut day = placed();
     let odd = format!("{PPS} {ITEM}").replace("in_progress", "paused");
     day.refused(1, create("1.1", &odd), Reason::FieldType);
 }
 
 #[test]
-fn steps_are_found_in_the_order_of_trust() {
+fn e03_steps_are_found_in_the_order_of_trust() {
     for (item, how) in [
         (
             "study_instance_uid=1.2.3.1 step_id=S1",
@@ -159,7 +158,7 @@ fn an_accession_number_alone_needs_the_modality() {
 }
 
 #[test]
-fn an_exam_that_nobody_scheduled_is_kept_unlinked() {
+fn e03_an_exam_that_nobody_scheduled_is_kept_unlinked() {
     let mut day = placed();
     day.expect(
         1,
@@ -171,7 +170,7 @@ fn an_exam_that_nobody_scheduled_is_kept_unlinked() {
 }
 
 #[test]
-fn another_patient_is_never_linked_silently() {
+fn e03_another_patient_is_never_linked_silently() {
     let mut day = placed();
     let text = format!("{PPS} {ITEM}").replace("4711", "4712");
     day.expect(1, create("1.1", &text), &["pps.created", "pps.mismatch"]);
@@ -180,7 +179,7 @@ fn another_patient_is_never_linked_silently() {
 }
 
 #[test]
-fn a_scanner_that_knows_the_patient_by_a_retired_identifier_still_finds_the_exam() {
+fn b03_a_scanner_that_knows_the_patient_by_a_retired_identifier_still_finds_the_exam() {
     let mut day = placed();
     let a40 = adt(
         PatientAct::Merge,
@@ -206,7 +205,7 @@ fn a_scanner_that_knows_the_patient_by_a_retired_identifier_still_finds_the_exam
 }
 
 #[test]
-fn discontinued_without_images_returns_to_the_worklist_by_policy() {
+fn e04_discontinued_without_images_returns_to_the_worklist_by_policy() {
     for (policy, text, status) in [
         (DiscontinuedWithoutImages::Reschedule, BROKEN, "scheduled"),
         (
@@ -231,7 +230,7 @@ fn discontinued_without_images_returns_to_the_worklist_by_policy() {
 }
 
 #[test]
-fn the_wrong_worklist_entry_is_unlinked() {
+fn e03_the_wrong_worklist_entry_is_unlinked() {
     let mut day = started();
     let wrong = format!("performed_step.discontinuation_reason=110514 {DONE}")
         .replace("completed", "discontinued");
@@ -246,7 +245,7 @@ fn the_wrong_worklist_entry_is_unlinked() {
 }
 
 #[test]
-fn an_append_starts_a_completed_step_again() {
+fn e03_an_append_starts_a_completed_step_again() {
     let mut day = started();
     day.expect(20, set("1.1", DONE), ENDED);
     day.expect(30, n_create("1.2"), STARTED);
@@ -256,7 +255,7 @@ fn an_append_starts_a_completed_step_again() {
 }
 
 #[test]
-fn one_performed_step_may_perform_a_group() {
+fn e03_one_performed_step_may_perform_a_group() {
     let mut day = placed();
     let second = NW
         .replace("P1", "P2")
@@ -274,11 +273,11 @@ fn one_performed_step_may_perform_a_group() {
 }
 
 #[test]
-fn the_scanner_is_right_whatever_the_ris_wished() {
+fn c08_the_scanner_is_right_whatever_the_ris_wished() {
     for wish in [Cancel, Discontinue, Complete] {
         let mut day = placed();
         day.expect(15, order(wish, NW), &["step.status"]);
-        day.expect(10, n_create("1.1"), STARTED);
+        day.expect(16, n_create("1.1"), STARTED);
         assert_eq!(step(&day), "started", "{wish:?}");
         day.expect(20, set("1.1", DONE), ENDED);
         assert_eq!(step(&day), "completed", "{wish:?}");
@@ -303,4 +302,78 @@ fn once_images_bear_a_study_uid_the_order_cannot_change_it() {
     day.expect(1, create("1.1", &item), STARTED);
     let other = format!("{bare} procedure.study_instance_uid=1.2.3.9");
     day.refused(2, order(Change, &other), Reason::OrderConflict);
+}
+
+#[test]
+fn e02_an_n_set_before_its_n_create_takes_effect_with_it() {
+    for (sets, status) in [
+        (&[DONE][..], "completed"),
+        (
+            &["performed_step.description=TDM", DONE, BROKEN],
+            "completed",
+        ),
+        (
+            &["performed_step.id=OTHER performed_step.description=TDM"],
+            "started",
+        ),
+    ] {
+        let mut day = placed();
+        for (minute, text) in (5..).zip(sets) {
+            day.expect(minute, set("1.1", text), &["pps.orphaned"]);
+        }
+        assert!(pps(&day, "1.1").orphan);
+        assert_eq!(step(&day), "scheduled");
+        assert!(day.send(10, &[n_create("1.1")]).is_ok());
+        assert_eq!(step(&day), status, "{sets:?}");
+        assert!(!pps(&day, "1.1").orphan);
+        assert_eq!(pps(&day, "1.1").fields.text("id"), Some("PPS1"));
+        day.refused(11, n_create("1.1"), Reason::MppsDuplicate);
+    }
+}
+
+#[test]
+fn e03_a_performed_step_before_its_order_is_linked_when_the_order_comes() {
+    for early in [None, Some(DONE)] {
+        let mut day = Day::new();
+        day.expect(5, n_create("1.1"), &["pps.created"]);
+        if let Some(text) = early {
+            day.expect(6, set("1.1", text), &["pps.set"]);
+        }
+        let events = [
+            "patient.created",
+            "order.placed",
+            "pps.linked",
+            "exam.performed",
+            "step.status",
+        ];
+        day.expect(0, order(Schedule, NW), &events);
+        let expected = if early.is_some() {
+            "completed"
+        } else {
+            "started"
+        };
+        assert_eq!(step(&day), expected);
+        assert!(!pps(&day, "1.1").is_waiting());
+    }
+    // Another patient's is told apart then too, and linked once both are known to be one.
+    let mut day = Day::new();
+    let stranger = create("1.1", &format!("{PPS} {ITEM}").replace("4711", "9000"));
+    day.expect(5, stranger, &["pps.created"]);
+    let events = ["patient.created", "order.placed", "pps.mismatch"];
+    day.expect(0, order(Schedule, NW), &events);
+    assert_eq!(step(&day), "scheduled");
+    let a40 = adt(
+        PatientAct::Merge,
+        "patient.id=9000^HOPA patient.merged_ids=4711^HOPA",
+    );
+    assert!(day.send(7, &[a40]).is_ok());
+    assert_eq!((step(&day), pps(&day, "1.1").mismatch), ("started", false));
+}
+
+#[test]
+fn e02_a_strict_site_keeps_no_early_n_set() {
+    let mut day = placed();
+    day.policy.mpps = crate::domain::policy::MppsConformance::Strict;
+    day.refused(5, set("1.1", DONE), Reason::MppsUnknown);
+    day.expect(10, n_create("1.1"), STARTED);
 }
