@@ -263,7 +263,8 @@ fn new_order(gene: &Gene) -> Said {
 }
 
 fn placed(n: u8, bits: u16) -> Command {
-    let named = if n == 1 || n == 2 {
+    // Orders of people who are merged name nobody: under a revived identifier a mention counts from its arrival (`IdentityOnArrival`).
+    let named = if n == 1 {
         " patient.name=ORDRE^Zoé patient.sex=F"
     } else {
         ""
@@ -292,7 +293,7 @@ fn change(n: u8, bits: u16, i: usize) -> Command {
             " order.priority=stat"
         });
     }
-    if bit(bits, 11) && (n == 1 || n == 2) {
+    if bit(bits, 11) && n == 1 {
         top.push_str(&format!(" patient.name=CHANGE{i}^Zoé"));
     }
     let fields = match bits >> 12 & 3 {
