@@ -149,7 +149,7 @@ impl Item {
              PID|||{n:08}^^^HOPA&1.2.250.1.999.9.1&ISO^PI||{family}^{given}^^^^^L||1964{:02}{:02}|F|||1 rue de l'Évêché^^Lille^^59000^FRA\r\
              PV1||O|ROOM{s}^^^HOPA||||99999000013^N'DIAYE^Ibrahima|99999000021^MUÑOZ^Inès|||||||||||V{n:08}^^^HOPA\r\
              ORC|NW|P{n:08}^RIS|F{n:08}^RIS||SC||^^^{date}{time}^^R||20260601080000|||99999000021^MUÑOZ^Inès\r\
-             OBR|1|P{n:08}^RIS|F{n:08}^RIS|ZBQH001^Scanner du thorax^CCAM|||||||||douleur thoracique||||||A{n:08}|RP{n:08}|SP{n:08}||||{modality}\r\
+             OBR|1|P{n:08}^RIS|F{n:08}^RIS|ZBQH001^Scanner du thorax^CCAM|||||||||douleur thoracique|||||A{n:08}|RP{n:08}|SP{n:08}||||{modality}\r\
              ZDS|1.2.250.1.999.9.5.1{n:08}^^Application^DICOM\r",
             1 + n % 12,
             1 + n % 28,
@@ -207,6 +207,9 @@ impl Item {
             item.put_text(keyword, &text);
         }
         item.put_items("ScheduledProcedureStepSequence", vec![step]);
+        // Type 2: wlmscpfs would complain about every item, in every query.
+        item.put_items("ReferencedStudySequence", vec![]);
+        item.put_items("ReferencedPatientSequence", vec![]);
         let body = write(&item, Syntax::ExplicitLe, Charset::Latin1).expect("Latin-1 text");
         let mut meta = DataSet::new();
         meta.put("FileMetaInformationVersion", Content::Bytes(vec![0, 1]));

@@ -5,6 +5,7 @@ use crate::mwl::Association;
 use std::fs::{self, File};
 use std::io::{self, Error};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -48,6 +49,8 @@ pub fn free_port() -> io::Result<SocketAddr> {
 fn start(command: &mut Command, log: &Path, addr: SocketAddr) -> io::Result<Server> {
     let out = File::create(log)?;
     let child = command
+        // A group of its own: wlmscpfs stops by a signal to its whole group.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(out.try_clone()?)
         .stderr(out)
@@ -96,11 +99,7 @@ impl Server {
 
     /// Processor time used so far, children that have ended included.
     pub fn cpu(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-        // Fields 14 to 17, counted after the name in brackets; 100 ticks a second.
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        let ticks = fields.split_whitespace().skip(11).take(4);
-        Duration::from_millis(ticks.filter_map(|t| t.parse::<u64>().ok()).sum::<u64>() * 10)
+        cpu_of(&self.pid.to_string())
     }
 
     /// Largest resident memory so far, MiB.
@@ -110,6 +109,15 @@ impl Server {
         let kib = peak.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
         kib.unwrap_or(0) / 1024
     }
+}
+
+/// Processor time that a process (`self` for this one) has used so far, children that have ended included.
+pub fn cpu_of(pid: &str) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Fields 14 to 17, counted after the name in brackets; 100 ticks a second.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(4);
+    Duration::from_millis(ticks.filter_map(|t| t.parse::<u64>().ok()).sum::<u64>() * 10)
 }
 
 /// A directory of worklist files as DCMTK and Orthanc read it: `dir/WL`, with a lock file.
@@ -143,6 +151,7 @@ pub fn orthanc(dir: &Path, nodelay: bool) -> io::Result<Server> {
         "HttpServerEnabled": false,
         "DicomServerEnabled": true,
         "DicomAet": "WL",
+        "DicomThreadsCount": 16,
         "DicomPort": addr.port(),
         "DicomCheckCalledAet": false,
         "DicomAlwaysAllowFind": true,

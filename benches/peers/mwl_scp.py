@@ -3,69 +3,58 @@
     python mwl_scp.py DIRECTORY PORT
 """
 
-import copy
 import pathlib
 import sys
 
-from pydicom import dcmread
+from pydicom import DataElement, Dataset, dcmread
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import ModalityWorklistInformationFind
 
-ITEMS = [dcmread(path) for path in sorted(pathlib.Path(sys.argv[1]).glob("*.wl"))]
+KEYS = ("PatientID", "AccessionNumber")
+STEP_KEYS = ("ScheduledStationAETitle", "Modality", "ScheduledProcedureStepStartDate")
 
 
-def step(data_set):
+def texts(data_set):
+    """The values of the matching keys, as plain text."""
     sequence = data_set.get("ScheduledProcedureStepSequence")
-    return sequence[0] if sequence else None
+    step = sequence[0] if sequence else {}
+    found = [data_set.get(keyword) for keyword in KEYS] + [step.get(keyword) for keyword in STEP_KEYS]
+    return [str(value or "") for value in found]
 
 
-def text(data_set, keyword):
-    return str(data_set.get(keyword) or "") if data_set is not None else ""
+def load(path):
+    item = dcmread(path)
+    for _ in item.iterall():
+        pass  # every element is decoded here, not in the first query
+    return texts(item), item
 
 
-def matches(item, query):
-    for keyword in ("PatientID", "AccessionNumber"):
-        wanted = text(query, keyword)
-        if wanted and wanted != text(item, keyword):
-            return False
-    asked, scheduled = step(query), step(item)
-    for keyword in ("ScheduledStationAETitle", "Modality", "ScheduledProcedureStepStartDate"):
-        wanted = text(asked, keyword)
-        if wanted and wanted != text(scheduled, keyword):
-            return False
-    return True
+ITEMS = [load(path) for path in sorted(pathlib.Path(sys.argv[1]).glob("*.wl"))]
 
 
-def answer(item, query):
-    found = copy.copy(query)
-    found.SpecificCharacterSet = item.SpecificCharacterSet
-    for element in query:
-        if element.tag == 0x00080005:
-            continue
-        if element.VR == "SQ" and element.value and element.tag in item:
-            found[element.tag] = copy.copy(element)
-            found[element.tag].value = [answer_step(element.value[0], item[element.tag].value[0])]
-        elif element.tag in item:
-            found[element.tag] = item[element.tag]
-    return found
-
-
-def answer_step(asked, scheduled):
-    found = copy.copy(asked)
+def answer(item, asked):
+    found = Dataset()
     for element in asked:
-        if element.tag in scheduled:
-            found[element.tag] = scheduled[element.tag]
+        if element.tag not in item:
+            found.add(element)
+        elif element.VR == "SQ" and element.value:
+            found.add(DataElement(element.tag, "SQ", [answer(item[element.tag].value[0], element.value[0])]))
+        else:
+            found.add(item[element.tag])
     return found
 
 
 def find(event):
     query = event.identifier
-    for item in ITEMS:
-        if event.is_cancelled:
-            yield 0xFE00, None
-            return
-        if matches(item, query):
-            yield 0xFF00, answer(item, query)
+    wanted = [(at, text) for at, text in enumerate(texts(query)) if text]
+    for keys, item in ITEMS:
+        if all(keys[at] == text for at, text in wanted):
+            if event.is_cancelled:
+                yield 0xFE00, None
+                return
+            found = answer(item, query)
+            found.SpecificCharacterSet = item.SpecificCharacterSet
+            yield 0xFF00, found
 
 
 ae = AE(ae_title="WL")
