@@ -53,13 +53,15 @@ fn a02_a_message_that_finds_no_room_is_refused_and_taken_later() {
     hoarder.write_all(b"\x0bMSH|^~\\&|HOARDER|").unwrap();
     hoarder.write_all(&vec![b'x'; 512 << 10]).unwrap();
     let mut sender = Sender::connect(watched.relais.mllp);
-    wait::until("the hoarder's message is in the way", || {
+    // A message of this size takes its time on a busy machine.
+    let patience = std::time::Duration::from_secs(90);
+    wait::within(patience, "the hoarder's message is in the way", || {
         let ack = sender.send(large.as_bytes());
         (ack.code() == "AR").then(|| assert_eq!((ack.error(), ack.control_id()), ("207", "NW7")))
     });
     watched.good_senders_are_served(3);
     drop(hoarder);
-    wait::until("the refused message is taken", || {
+    wait::within(patience, "the refused message is taken", || {
         (sender.send(large.as_bytes()).code() == "AA").then_some(())
     });
     watched.is_well(64);
