@@ -16,8 +16,8 @@ pub const TESTS: &[Test] = &[
         a_replay_never_edits_the_journal_and_overwrites_nothing_newer,
     ),
     (
-        "what_a_scanner_said_too_early_is_replayed",
-        what_a_scanner_said_too_early_is_replayed,
+        "what_a_scanner_said_too_late_is_replayed_and_refused_again",
+        what_a_scanner_said_too_late_is_replayed_and_refused_again,
     ),
     (
         "a_refused_message_is_marked_as_handled_with_who_and_why",
@@ -154,16 +154,20 @@ fn a_replay_never_edits_the_journal_and_overwrites_nothing_newer(app: &TestApp) 
         .sole("Patient", |p| p["name"][0]["family"] == "LE GOFF");
 }
 
-fn what_a_scanner_said_too_early_is_replayed(app: &TestApp) {
+fn what_a_scanner_said_too_late_is_replayed_and_refused_again(app: &TestApp) {
     let story = Story::default();
     accepted(&app.ris().send(&story.order("NW", AT)));
     let scanner = app.scanner(story.station);
     let pps = Pps::of(&story);
-    assert_eq!(scanner.complete(&pps), 0x0112);
     assert_eq!(scanner.create(&pps), 0x0000);
-    let listed = app.cli(&["messages", "list", "--reason", "mpps.unknown"]);
-    let told = app.cli(&["messages", "replay", &ids(&listed)[0]]);
-    assert!(told.contains("applied: "), "{told}");
+    assert_eq!(scanner.complete(&pps), 0x0000);
+    assert_eq!(scanner.discontinue(&pps, "110501"), 0x0110);
+    let listed = app.cli(&["messages", "list", "--reason", "mpps.final"]);
+    let (code, told) = app.try_cli(&["messages", "replay", &ids(&listed)[0]]);
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("refused again: "), "{told}");
+    assert!(told.ends_with("0 of 1 applied\n"), "{told}");
+    app.drained();
     app.endpoint.sole("ImagingStudy", is("status", "available"));
 }
 
