@@ -2,7 +2,7 @@
 //! act is a row of the journal that says who, when and why, in the transaction of its effect; nothing that was written before is edited.
 
 use super::journal::{self, Direction, JournalEntry, JournalRow};
-use super::outbox::OutboxFilter;
+use super::outbox::{OutboxFilter, attempts};
 use super::sql::{Columns, Insert, Sql, text};
 use super::{Store, StoreError, Txn};
 use crate::domain::ids::JournalId;
@@ -131,18 +131,7 @@ impl Store {
             };
             let detail = join(&counted, because);
             journal::insert(&txn.tx, &[row(&entry, "applied", Some(detail), None)]).await?;
-            let mut attempts = Insert::into(
-                "attempt",
-                &[
-                    "id",
-                    "outbox_id",
-                    "at",
-                    "ms",
-                    "outcome",
-                    "status",
-                    "journal_id",
-                ],
-            );
+            let mut attempts = attempts();
             for (id, _) in &changed {
                 attempts.row([
                     mint().into(),

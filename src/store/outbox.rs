@@ -562,16 +562,9 @@ async fn settle(
 }
 
 /// Writes the attempt, and what was sent. Also after a lost lease: it was tried, whoever settles it.
-async fn record<C: ConnectionTrait>(
-    db: &C,
-    claim: &Claim,
-    attempt: &Attempt<'_>,
-    outcome: &'static str,
-) -> Result<(), StoreError> {
-    if let Some(row) = &attempt.journal {
-        journal::insert(db, std::slice::from_ref(row)).await?;
-    }
-    let mut insert = Insert::into(
+/// Rows of attempts, to be filled.
+pub(super) fn attempts() -> Insert {
+    Insert::into(
         "attempt",
         &[
             "id",
@@ -582,7 +575,19 @@ async fn record<C: ConnectionTrait>(
             "status",
             "journal_id",
         ],
-    );
+    )
+}
+
+async fn record<C: ConnectionTrait>(
+    db: &C,
+    claim: &Claim,
+    attempt: &Attempt<'_>,
+    outcome: &'static str,
+) -> Result<(), StoreError> {
+    if let Some(row) = &attempt.journal {
+        journal::insert(db, std::slice::from_ref(row)).await?;
+    }
+    let mut insert = attempts();
     insert.row([
         attempt.id.into(),
         claim.id.into(),

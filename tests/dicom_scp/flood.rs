@@ -134,7 +134,9 @@ async fn d04_a_request_that_is_begun_and_not_finished_ends_its_association() {
     raw.send(&command).await;
     let dribbled = async {
         while raw.stream.try_write(&p_data(&[pdv(1, 0, b"x")])).is_ok() {
-            tokio::time::sleep(SOON / 5).await;
+            if timeout(SOON / 5, raw.stream.readable()).await.is_ok() {
+                break;
+            }
         }
     };
     timeout(PATIENCE, dribbled)

@@ -2,7 +2,7 @@
 
 use socket2::{Domain, Socket, Type};
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{
         Arc,
@@ -44,9 +44,16 @@ impl Enemy {
     pub fn drips(to: SocketAddr, start: &[u8], byte: u8) -> Self {
         let mut stream = connect(to);
         stream.write_all(start).unwrap();
-        Self::new(stream, move |stream| {
-            thread::sleep(Duration::from_millis(20));
-            stream.write_all(&[byte])
+        // Between two bytes it listens, so that it notices at once when it is cut off.
+        stream
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        Self::new(stream, move |stream| match stream.read(&mut [0; 64]) {
+            Ok(0) => Err(ErrorKind::ConnectionAborted.into()),
+            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(error)
+            }
+            _ => stream.write_all(&[byte]),
         })
     }
 

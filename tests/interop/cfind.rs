@@ -84,8 +84,8 @@ all that is asked must match | PatientName=GUEGUEN* & >Modality=CT & >ScheduledP
 const NOT_MATCHED: &str = r"
 a comment | RequestedProcedureComments=À jeun & >Modality=MR | 3 6
 a binary value | PregnancyStatus=1 & >Modality=MR | 3 6
-a code in the step | >ScheduledProtocolCodeSequence[0].CodeValue=XXX & >Modality=MR | 3 6
-a code of the procedure | RequestedProcedureCodeSequence[0].CodeValue=XXX & >Modality=MR | 3 6
+a code in the step | >ScheduledProtocolCodeSequence[0].CodeValue=INCONNU & >Modality=MR | 3 6
+a code of the procedure | RequestedProcedureCodeSequence[0].CodeValue=INCONNU & >Modality=MR | 3 6
 ";
 
 /// The rows of a table; the answers to them have this status.
