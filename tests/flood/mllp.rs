@@ -49,15 +49,19 @@ fn a02_a_message_that_finds_no_room_is_refused_and_taken_later() {
     let mut watched = Watched::start(&[("RELAIS_MLLP_MAX_HELD_MIB", "1")]);
     let text = String::from_utf8(Story::of(7).order("NW", "20260602080000")).unwrap();
     let large = text.replace("Scanographie du thorax", &"x".repeat(900 << 10));
-    let mut hoarder = connect(watched.relais.mllp);
-    hoarder.write_all(b"\x0bMSH|^~\\&|HOARDER|").unwrap();
-    hoarder.write_all(&vec![b'x'; 512 << 10]).unwrap();
     let mut sender = Sender::connect(watched.relais.mllp);
     // A message of this size takes its time on a busy machine.
     let patience = std::time::Duration::from_secs(90);
-    wait::within(patience, "the hoarder's message is in the way", || {
+    // Whichever is read first has the room: a hoarder that came second is cut and holds nothing, and the next one tries.
+    let hoarder = wait::within(patience, "a hoarder's message is in the way", || {
+        let mut hoarder = connect(watched.relais.mllp);
+        hoarder.write_all(b"\x0bMSH|^~\\&|HOARDER|").unwrap();
+        hoarder.write_all(&vec![b'x'; 512 << 10]).unwrap();
         let ack = sender.send(large.as_bytes());
-        (ack.code() == "AR").then(|| assert_eq!((ack.error(), ack.control_id()), ("207", "NW7")))
+        (ack.code() == "AR").then(|| {
+            assert_eq!((ack.error(), ack.control_id()), ("207", "NW7"));
+            hoarder
+        })
     });
     watched.good_senders_are_served(3);
     drop(hoarder);
