@@ -21,11 +21,12 @@ use crate::dicom::worklist_scp::WorklistScp;
 use crate::domain::value::Organization;
 use crate::hl7::listener::MllpSettings;
 use crate::mappings::reload::{Reloader, watch};
+use crate::private::{Exposed, exposed};
 use crate::publish::fhir::FhirTarget;
 use crate::publish::render::{Outbound, Settings as Rendering};
 use crate::publish::scope::Site;
 use crate::publish::worker::{self, Mapping};
-use crate::store::Store;
+use crate::store::{Store, sqlite_files};
 use crate::workflow::Workflow;
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -100,6 +101,7 @@ impl App {
         let core = Core::open(config, For::Serving).await?;
         say_who_runs(&core.clock);
         let config = Arc::clone(&core.config);
+        warn_of_exposed_files(&config);
         let reloader = Arc::new(Reloader::new(
             Arc::clone(&core.mappings),
             core.store.clone(),
@@ -314,6 +316,18 @@ fn rendering(config: &Config) -> Rendering {
 fn say_who_runs(clock: &Clock) {
     metrics::gauge!("relais_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     metrics::gauge!("relais_start_timestamp_seconds").set(clock.now().seconds());
+}
+
+/// Files of an earlier release, or made by hand, may be open to others: said, and left as they are.
+fn warn_of_exposed_files(config: &Config) {
+    let mut files = sqlite_files(&config.store_url);
+    files.extend(config.http.tokens_file.clone());
+    for Exposed { path, mode } in exposed(files) {
+        let file = path.display();
+        tracing::warn!(
+            "{file} has mode {mode:04o}: others than its owner may use it; `chmod 600 {file}` keeps it to the user that Relais runs as"
+        );
+    }
 }
 
 /// The tokens of `[http] tokens_file`, if one is configured.

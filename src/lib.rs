@@ -20,6 +20,7 @@ pub mod hl7;
 pub mod intake;
 pub mod mapping;
 pub mod mappings;
+pub mod private;
 pub mod publish;
 pub mod retention;
 pub mod simulate;

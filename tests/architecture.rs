@@ -37,6 +37,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("config", 4, &["actix_web", "sea_orm", "tokio"]),
     ("telemetry", 4, &["actix_web", "sea_orm"]),
     ("socket", 4, &["actix_web", "sea_orm"]),
+    ("private", 4, &["actix_web", "sea_orm", "tokio"]),
     ("store", 5, &["actix_web", "reqwest", "dicom_ul"]),
     ("hl7/listener", 5, &["actix_web", "sea_orm"]),
     ("hl7/sender", 5, &["actix_web", "sea_orm"]),

@@ -2,10 +2,9 @@
 
 use super::{FAILED, WRONG, load_config};
 use crate::api::access::{Role, Tokens, mint};
+use crate::private;
 use clap::{Args, Subcommand, ValueEnum};
-use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -86,10 +85,9 @@ pub fn run(command: &Token) -> ExitCode {
 /// Adds a token to the file, which is made for its owner alone if there is none.
 fn add(path: &Path, name: &str, role: Role) -> Result<String, String> {
     let shown = path.display();
-    let mut file = OpenOptions::new()
+    let mut file = private::options()
         .create(true)
         .append(true)
-        .mode(0o600)
         .open(path)
         .map_err(|e| format!("cannot write {shown}: {e}"))?;
     if Tokens::load(path)?.knows(name) {

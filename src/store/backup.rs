@@ -7,11 +7,11 @@
 use super::release::{Schema, newer, schema};
 use super::sql::{Columns, Sql};
 use super::{Store, StoreError, sqlite_path};
+use crate::private;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::{Database, DatabaseConnection};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -242,10 +242,9 @@ async fn read_through(db: &DatabaseConnection) -> Result<(String, Schema, u64, u
 fn create(path: &Path) -> Result<File, BackupError> {
     // A run that was cut off may have left one; nobody else uses the name.
     let _ = fs::remove_file(path);
-    OpenOptions::new()
+    private::options()
         .write(true)
         .create_new(true)
-        .mode(0o600)
         .open(path)
         .map_err(on(path, "cannot create"))
 }
@@ -277,11 +276,10 @@ fn lock(database: &Path, take: fn(&File) -> Result<(), TryLockError>) -> Result<
     if let Some(dir) = directory(database) {
         fs::create_dir_all(dir).map_err(on(dir, "cannot create"))?;
     }
-    let file = OpenOptions::new()
+    let file = private::options()
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(0o600)
         .open(&path)
         .map_err(on(&path, "cannot create"))?;
     match take(&file) {

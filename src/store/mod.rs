@@ -36,11 +36,12 @@ pub use journal::{Direction, JournalEntry, JournalRow, JournalView};
 pub use outbox::{Attempt, Claim, Depth, OutboxFilter, OutboxRow};
 pub use query_log::QueryLogRow;
 pub use read::*;
-pub use release::{Schema, sqlite_path};
+pub use release::{Schema, sqlite_files, sqlite_path};
 pub use retention::Kept;
 pub use worklist::{Candidate, Cursor, Narrow, Sources, StepDocuments};
 pub(crate) use {journal::hex, outbox::Queue};
 
+use crate::private;
 use health::Health;
 use sea_orm::sqlx::Connection as _;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -103,6 +104,9 @@ impl Store {
                 StoreError::Unavailable(format!("cannot create {}: {e}", dir.display()))
             })?;
         }
+        // SQLite gives its write-ahead log and the log's index the mode of the file.
+        private::make(Path::new(path))
+            .map_err(|e| StoreError::Unavailable(format!("cannot create {path}: {e}")))?;
         // The file's name is given as it is: in a URL `?`, `#` and `%` would mean something.
         let file = path.to_owned();
         let pragmas = move |o: SqliteConnectOptions| {

@@ -6,7 +6,7 @@ use super::sql::{Columns, Sql};
 use super::{Store, StoreError};
 use relais_migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, TransactionTrait};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Held on PostgreSQL while a node migrates: any number that nobody else uses ("relais", as letters of a telephone).
 const MIGRATING: i64 = 735_247;
@@ -27,6 +27,12 @@ pub enum Schema {
 pub fn sqlite_path(url: &str) -> Option<&str> {
     let path = url.strip_prefix("sqlite://")?;
     Some(path.split('?').next().unwrap_or(path))
+}
+
+/// The files that a `sqlite://` URL's database is made of; none for another database.
+pub fn sqlite_files(url: &str) -> Vec<PathBuf> {
+    let files = |path| ["", "-wal", "-shm"].map(|tail| PathBuf::from(format!("{path}{tail}")));
+    sqlite_path(url).map(files).into_iter().flatten().collect()
 }
 
 impl Store {

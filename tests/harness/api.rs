@@ -5,8 +5,10 @@ use super::{evidence, schema::violations};
 use relais::api::access::{Role, line};
 use serde_json::Value;
 use std::{
+    fs::Permissions,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::Path,
     sync::OnceLock,
     time::Duration,
@@ -21,6 +23,7 @@ pub fn token(role: Role) -> String {
 pub fn write_tokens(file: &Path) {
     let lines = Role::ALL.map(|role| line(role.word(), role, &token(role)));
     std::fs::write(file, lines.join("\n")).unwrap();
+    std::fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
 }
 
 /// The interface of one process.

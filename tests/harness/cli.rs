@@ -1,7 +1,6 @@
 //! The product's commands beside `serve`, run on the configuration of a test.
 
-use super::{database::Database, evidence};
-use std::process::Command;
+use super::{database::Database, evidence, process::program};
 
 /// What a command did.
 #[derive(Debug)]
@@ -14,7 +13,7 @@ pub struct Ran {
 
 /// Runs `relais ARGUMENTS --config <the configuration that `Process` wrote>`.
 pub fn relais(database: &Database, arguments: &[&str]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_relais"))
+    let output = program()
         .args(arguments)
         .arg("--config")
         .arg(database.dir.join("relais.toml"))

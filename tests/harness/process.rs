@@ -111,7 +111,7 @@ impl Process {
 
     /// Runs another command of the product on the same configuration, to its end: exit code and what it printed.
     pub fn command(&self, arguments: &[&str]) -> (i32, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_relais"))
+        let output = program()
             .args(["--log", "warn"])
             .args(arguments)
             .arg("--config")
@@ -205,13 +205,21 @@ impl Drop for Process {
     }
 }
 
+/// The product, about to be started with the widest umask: what only its owner may read, it makes so itself.
+pub fn program() -> Command {
+    let mut shell = Command::new("sh");
+    let start = "umask 000; exec \"$0\" \"$@\"";
+    shell.args(["-c", start, env!("CARGO_BIN_EXE_relais")]);
+    shell
+}
+
 fn spawn(config: &Path, environment: &[(&'static str, String)]) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
         .open(log_of(config))
         .unwrap();
-    Command::new(env!("CARGO_BIN_EXE_relais"))
+    program()
         .args(["--log", "info,relais=debug", "serve"])
         .arg("--config")
         .arg(config)

@@ -18,6 +18,7 @@ mod corrections;
 mod exams;
 mod intake;
 mod mappings;
+mod private;
 mod publish;
 mod quirks;
 mod retention;
@@ -55,6 +56,7 @@ const TESTS: &[&[Test]] = &[
     quirks::TESTS,
     retention::TESTS,
     backup::TESTS,
+    private::TESTS,
     upgrade::TESTS,
     watch::TESTS,
     api::TESTS,
