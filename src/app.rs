@@ -216,10 +216,13 @@ impl App {
             );
             workers.push(worker.task);
         }
-        let ready_of = (store, core.workflow.clone());
+        let ready_of = (store, core.workflow.clone(), Arc::clone(&reloader));
         let ready: crate::api::Ready = Arc::new(move || {
-            let (store, workflow) = ready_of.clone();
-            Box::pin(async move { readiness(&store, &workflow).await })
+            let (store, workflow, reloader) = ready_of.clone();
+            Box::pin(async move {
+                readiness(&store, &workflow).await?;
+                Ok(reloader.status().notice())
+            })
         });
         let api = serve(
             http,
@@ -231,6 +234,7 @@ impl App {
                 loopback: config.http.listen.ip().is_loopback(),
                 config: Arc::clone(&config),
                 mappings: Arc::clone(&core.mappings),
+                reloader: Arc::clone(&reloader),
                 store: core.store.clone(),
                 worklist: Arc::clone(&core.worklist),
                 workflow: core.workflow.clone(),

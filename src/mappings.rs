@@ -4,20 +4,18 @@
 //! ([`Mappings::candidate`] checks a whole set before [`Mappings::put`]). A shipped file is embedded, so that binary and files cannot differ in version.
 
 use crate::diagnostic::{Diagnostic, Severity, render};
-use crate::dicom::read::{Limits, Syntax, read};
-use crate::domain::ids::JournalId;
-use crate::domain::reason::Refusal;
-use crate::fuzzing;
-use crate::hl7::message::{Message, Reading};
-use crate::mapping::{LinkView, MappingSet, MppsOp, SourceFile, Translation};
+use crate::mapping::{MappingSet, SourceFile};
 use arc_swap::ArcSwap;
 use reload::Look;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::{fs, io};
 
 pub mod case_files;
+mod fuzzed;
 pub mod reload;
+
+pub use fuzzed::{fuzz_capture, fuzz_mpps, fuzz_translate};
 
 macro_rules! shipped {
     ($name:literal) => {
@@ -77,6 +75,8 @@ pub struct Mappings {
     seen: Look,
     current: ArcSwap<MappingSet>,
     warnings: Vec<Diagnostic>,
+    /// Why the files on disk were not what this began with.
+    refused: Option<Arc<Refused>>,
 }
 
 /// Files as they were found, with the problems of finding them.
@@ -87,21 +87,56 @@ pub struct Sources {
 }
 
 impl Mappings {
-    /// Reads and compiles the shipped files and the given layers; later directories win.
+    /// Reads and compiles the shipped files and the given layers; later directories win. Their cases are not run.
     ///
     /// # Errors
     /// Every problem of every file, as soon as one of them is an error.
-    pub fn load(dirs: &[PathBuf]) -> Result<Self, Vec<Diagnostic>> {
+    pub fn load(dirs: &[PathBuf]) -> Result<Self, Refused> {
+        Self::begin(dirs, compiled)
+    }
+
+    /// As [`Mappings::load`], and the cases of every directory pass.
+    ///
+    /// # Errors
+    /// Every problem, failed cases included.
+    pub fn load_proven(dirs: &[PathBuf]) -> Result<Self, Refused> {
+        Self::begin(dirs, proven)
+    }
+
+    fn begin(dirs: &[PathBuf], read: fn(&[PathBuf]) -> Checked) -> Result<Self, Refused> {
         let seen = reload::look(dirs);
-        let (set, problems) = compile(sources(dirs));
-        if is_broken(&problems) {
-            return Err(problems);
+        let (set, warnings) = read(dirs)?;
+        Ok(Self {
+            dirs: dirs.to_vec(),
+            seen,
+            current: ArcSwap::from_pointee(set),
+            warnings,
+            refused: None,
+        })
+    }
+
+    /// Begins with the site's files that were in force before, over the shipped files of this binary, because those on disk are refused.
+    ///
+    /// # Errors
+    /// The kept files have problems too (with the shipped files of another release): `refused` stands.
+    pub fn from_kept(
+        dirs: &[PathBuf],
+        kept: Vec<SourceFile>,
+        refused: Refused,
+    ) -> Result<Self, Refused> {
+        let seen = reload::look(dirs);
+        let mut found = sources(&[]);
+        found.files.extend(kept.into_iter().filter(|f| f.layer > 0));
+        let (set, warnings) = compile(found);
+        if is_broken(&warnings) {
+            return Err(refused);
         }
         Ok(Self {
             dirs: dirs.to_vec(),
             seen,
             current: ArcSwap::from_pointee(set),
-            warnings: problems,
+            warnings,
+            refused: Some(Arc::new(refused)),
         })
     }
 
@@ -120,22 +155,17 @@ impl Mappings {
         &self.dirs
     }
 
+    /// Why this began with kept files instead of those on disk, if so.
+    pub fn refused(&self) -> Option<&Arc<Refused>> {
+        self.refused.as_ref()
+    }
+
     /// Reads and compiles the files again and runs the cases of every directory; the set in force stays as it is.
     ///
     /// # Errors
     /// Every problem; with one, the new set must not be put in force.
     pub fn candidate(&self) -> Result<MappingSet, Refused> {
-        let found = sources(&self.dirs);
-        let files = found.files.clone();
-        let (set, mut problems) = compile(found);
-        if !is_broken(&problems) {
-            problems.extend(case_files::failures(&self.dirs, &set));
-        }
-        if is_broken(&problems) {
-            let text = render_all(&problems, &files);
-            return Err(Refused { problems, text });
-        }
-        Ok(set)
+        proven(&self.dirs).map(|(set, _)| set)
     }
 
     /// Puts a set in force, at once for everything that asks from now on.
@@ -150,6 +180,33 @@ pub struct Refused {
     pub problems: Vec<Diagnostic>,
     /// The problems as a person reads them, each with its line underlined.
     pub text: String,
+}
+
+/// A set without errors, with what was noticed.
+type Checked = Result<(MappingSet, Vec<Diagnostic>), Refused>;
+
+/// The set of the directories.
+fn compiled(dirs: &[PathBuf]) -> Checked {
+    let found = sources(dirs);
+    let files = found.files.clone();
+    let (set, problems) = compile(found);
+    unbroken(set, problems, &files)
+}
+
+/// As [`compiled`], and the cases of every directory pass.
+fn proven(dirs: &[PathBuf]) -> Checked {
+    let (set, mut problems) = compiled(dirs)?;
+    problems.extend(case_files::failures(dirs, &set));
+    let files = set.files().to_vec();
+    unbroken(set, problems, &files)
+}
+
+fn unbroken(set: MappingSet, problems: Vec<Diagnostic>, files: &[SourceFile]) -> Checked {
+    if !is_broken(&problems) {
+        return Ok((set, problems));
+    }
+    let text = render_all(&problems, files);
+    Err(Refused { problems, text })
 }
 
 fn is_broken(problems: &[Diagnostic]) -> bool {
@@ -234,6 +291,21 @@ fn relative(dir: &Path, path: &Path) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// The mapping files of a directory (all `.toml` outside of cases): path, and name below the directory.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn mapping_files(dir: &Path) -> io::Result<Vec<(PathBuf, String)>> {
+    let mut paths = Vec::new();
+    below(dir, 0, &|name| !name.ends_with(".cases"), &mut paths)?;
+    paths.retain(|p| p.extension().is_some_and(|e| e == "toml"));
+    let named = |path: PathBuf| {
+        let name = relative(dir, &path);
+        (path, name)
+    };
+    Ok(paths.into_iter().map(named).collect())
+}
+
 /// Files below a directory in order of name, hidden ones left out; directories that `enter` refuses are not entered.
 fn below(
     dir: &Path,
@@ -274,105 +346,5 @@ pub fn render_all(problems: &[Diagnostic], files: &[SourceFile]) -> String {
     text
 }
 
-/// The shipped files, compiled once for the fuzz targets.
-fn shipped() -> &'static MappingSet {
-    static SHIPPED: OnceLock<MappingSet> = OnceLock::new();
-    SHIPPED.get_or_init(|| compile(sources(&[])).0)
-}
-
-/// Fuzz target: any bytes as a message of a link, read by the shipped files.
-pub fn fuzz_translate(data: &[u8]) -> u64 {
-    let message = match Message::parse(Arc::from(data), &Reading::default()) {
-        Ok(message) => message,
-        Err(refusal) => return fuzzing::shape((refusal.reason, &refusal.at)),
-    };
-    of_translation(shipped().translate_hl7(&message, &LinkView::default(), JournalId(0)))
-}
-
-/// Fuzz target: any bytes as the data set of an N-CREATE (first byte even) or N-SET, read by the shipped files.
-pub fn fuzz_mpps(data: &[u8]) -> u64 {
-    let Some((&choice, data)) = data.split_first() else {
-        return 0;
-    };
-    let Ok(set) = read(data, Syntax::ImplicitLe, Limits::default(), None) else {
-        return 1;
-    };
-    let op = [MppsOp::Create, MppsOp::Set][usize::from(choice & 1)];
-    let link = LinkView::default();
-    of_translation(shipped().translate_mpps(op, "1.2.3", "CT1", &set, &link, JournalId(0)))
-}
-
-fn of_translation(translation: Result<Translation, Refusal>) -> u64 {
-    match translation {
-        Err(refusal) => fuzzing::shape((refusal.reason, &refusal.at)),
-        Ok(found) => fuzzing::shape((
-            found.file,
-            found.ignored.is_some(),
-            fuzzing::size(found.warnings.len()),
-            found
-                .commands
-                .iter()
-                .map(std::mem::discriminant)
-                .take(4)
-                .collect::<Vec<_>>(),
-        )),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn root() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings")
-    }
-
-    #[test]
-    fn every_file_under_mappings_is_embedded() {
-        let mut paths = Vec::new();
-        below(&root(), 0, &|n| !n.ends_with(".cases"), &mut paths).unwrap();
-        let mut names: Vec<String> = paths.iter().map(|p| relative(&root(), p)).collect();
-        names.retain(|n| n.ends_with(".toml") || n.ends_with(".csv"));
-        names.sort();
-        let embedded: Vec<&str> = SHIPPED.iter().map(|(n, _)| *n).collect();
-        assert_eq!(names, embedded);
-    }
-
-    #[test]
-    fn a_broken_layer_never_replaces_a_working_set() {
-        let dir = std::env::temp_dir().join(format!("relais-mappings-{}", std::process::id()));
-        fs::create_dir_all(dir.join("inbound")).unwrap();
-        let site = dir.join("inbound/site.toml");
-        let text = |rule: &str| {
-            format!("format = 1\nbase = \"ihe_order\"\norder.accession_number = '{rule}'\n")
-        };
-        fs::write(&site, text("ORC-3")).unwrap();
-        let mappings = Mappings::load(std::slice::from_ref(&dir))
-            .map_err(|p| render_all(&p, &[]))
-            .unwrap();
-        let first = mappings.current().revision().to_owned();
-        fs::write(&site, text("ORC-333")).unwrap();
-        let codes = |refused: Refused| refused.problems.iter().map(|p| p.code).collect::<Vec<_>>();
-        assert_eq!(codes(mappings.candidate().unwrap_err()), ["M051"]);
-        assert_eq!(mappings.current().revision(), first);
-        fs::write(&site, text("ORC-4")).unwrap();
-        mappings.put(mappings.candidate().unwrap());
-        assert_ne!(mappings.current().revision(), first);
-        fs::write(dir.join("inbound/latin1.toml"), [0x66, 0xe9]).unwrap();
-        assert_eq!(codes(mappings.candidate().unwrap_err()), ["M033"]);
-        fs::remove_file(dir.join("inbound/latin1.toml")).unwrap();
-        let case = dir.join("inbound/site.cases/accession_in_orc_3");
-        fs::create_dir_all(&case).unwrap();
-        fs::write(case.join("in.hl7"), "MSH|^~\\&|RIS\r").unwrap();
-        fs::write(case.join("want.toml"), "# nothing\n").unwrap();
-        let refused = mappings.candidate().unwrap_err();
-        assert!(
-            refused.text.contains("site.cases/accession_in_orc_3"),
-            "{}",
-            refused.text
-        );
-        assert_eq!(codes(refused), ["M081"]);
-        fs::remove_dir_all(&dir).unwrap();
-        assert!(mappings.candidate().is_err());
-    }
-}
+mod tests;

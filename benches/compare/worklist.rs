@@ -391,11 +391,7 @@ fn under_load(
         over.store(true, Ordering::Relaxed);
         let mut orders = vec![];
         for sender in senders {
-            orders.extend(
-                sender
-                    .join()
-                    .map_err(|_| "a sender of orders panicked")??,
-            );
+            orders.extend(sender.join().map_err(|_| "a sender of orders panicked")??);
         }
         Ok((asked?, orders))
     })

@@ -313,30 +313,11 @@ pub fn outbox() -> Value {
         ("outcome", text()),
         ("status", text()),
         ("message", maybe_id()),
+        ("mapping_revision", maybe_text()),
     ]);
     let mut properties = outbox_properties();
     properties.push(("tried", list(attempt)));
     object(&properties)
-}
-
-/// The mapping in force and those before.
-pub fn mapping() -> Value {
-    let file = object(&[
-        ("layer", int()),
-        ("name", text()),
-        ("sha256", text()),
-        ("bytes", int()),
-    ]);
-    let revision = object(&[
-        ("revision", text()),
-        ("since", moment()),
-        ("active", flag()),
-    ]);
-    object(&[
-        ("revision", text()),
-        ("files", list(file)),
-        ("revisions", list(revision)),
-    ])
 }
 
 /// A row of the audit trail.

@@ -10,6 +10,7 @@ mod corrections;
 mod events;
 mod gate;
 mod json;
+mod mapping;
 mod messages;
 mod openapi;
 mod params;
@@ -26,6 +27,7 @@ use crate::clock::{Clock, Minter};
 use crate::config::Config;
 use crate::corrections::Corrections;
 use crate::mappings::Mappings;
+use crate::mappings::reload::Reloader;
 use crate::store::Store;
 use crate::workflow::Workflow;
 use crate::worklist::seen::Worklist;
@@ -47,9 +49,11 @@ use tokio_util::sync::CancellationToken;
 /// No request has a body; one of so many bytes is still read to be refused properly.
 const BODY: usize = 64 << 10;
 
-/// Answers whether Relais can take work right now; `Err` names what is missing, without patient data.
-pub type Ready =
-    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+/// Answers whether Relais can take work right now, with what an operator must know all the same; `Err` names what is missing. Without
+/// patient data.
+pub type Ready = Arc<
+    dyn Fn() -> Pin<Box<dyn Future<Output = Result<Option<String>, String>> + Send>> + Send + Sync,
+>;
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -63,6 +67,7 @@ pub struct ApiState {
     pub loopback: bool,
     pub config: Arc<Config>,
     pub mappings: Arc<Mappings>,
+    pub reloader: Arc<Reloader>,
     pub store: Store,
     pub worklist: Arc<Worklist>,
     pub workflow: Workflow,

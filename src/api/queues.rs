@@ -1,14 +1,13 @@
-//! What the engine does: publications, worklist queries, the mapping in force, the audit trail.
+//! What the engine does: publications, worklist queries, the audit trail.
 
 use super::gate::{Ask, Reply, Seen};
 use super::json::{id, maybe_id, moment};
 use super::problem::Problem;
 use crate::store::{
     AttemptRow, AuditFilter, AuditRow, OutboxFilter, OutboxList, OutboxRow, QueryFilter,
-    QueryLogRow, hex,
+    QueryLogRow,
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 /// Attempts that a publication's page shows.
 const ATTEMPTS: u32 = 100;
@@ -82,6 +81,7 @@ fn attempt(attempt: &AttemptRow) -> Value {
         "outcome": attempt.outcome,
         "status": attempt.status,
         "message": maybe_id(attempt.journal.map(|j| j.0)),
+        "mapping_revision": attempt.mapping_rev,
     })
 }
 
@@ -113,29 +113,6 @@ fn query(row: &QueryLogRow) -> Value {
         "last_at": moment(row.last_at),
         "count": row.count,
     })
-}
-
-/// `GET /api/mapping`
-pub async fn mapping(ask: Ask) -> Result<Reply, Problem> {
-    let set = ask.state.mappings.current();
-    let files = set.files().iter().map(|file| {
-        json!({
-            "layer": file.layer,
-            "name": file.name,
-            "sha256": hex(&Sha256::digest(file.text.as_bytes())),
-            "bytes": file.text.len(),
-        })
-    });
-    let revisions = ask.state.store.mapping_revisions().await?;
-    let revisions = revisions
-        .iter()
-        .map(|row| json!({ "revision": row.hash, "since": moment(row.at), "active": row.active }));
-    let body = json!({
-        "revision": set.revision(),
-        "files": files.collect::<Vec<_>>(),
-        "revisions": revisions.collect::<Vec<_>>(),
-    });
-    Ok(Reply::json(body, Seen::default()))
 }
 
 /// `GET /api/audit`

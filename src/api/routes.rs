@@ -6,7 +6,8 @@ use super::gate::{Ask, Reply};
 use super::params::{Kind, Param};
 use super::problem::Problem;
 use super::{
-    answers, corrections, events, messages, openapi, queues, records, schema, system, worklist,
+    answers, corrections, events, mapping, messages, openapi, queues, records, schema, system,
+    worklist,
 };
 use crate::domain::record::PPS_STATUS;
 use serde_json::Value;
@@ -216,6 +217,12 @@ const EVENTS: &[Param] = &[Param::query(
     Kind::Id,
     "The last event seen; the header Last-Event-ID wins. Without: from now on.",
 )];
+const MAPPING_FILE: &[Param] = &[Param::query(
+    "file",
+    Kind::Text(128),
+    "Name of the file: `inbound/ihe_order.toml`, or `ihe_order`.",
+)
+.required()];
 const AUDIT: &[Param] = &[
     Param::query("who", Kind::Text(64), "Name of the token."),
     Param::query("action", Kind::Text(64), "Operation: `get_exam`."),
@@ -281,7 +288,9 @@ pub const ROUTES: &[Route] = routes! {
     Get "/api/queries" list_queries VIEWER, true, "query", QUERIES, page!(answers::query), queues::queries, "Worklist queries of the scanners, latest first.";
     Get "/api/outbox" list_outbox VIEWER, true, "publication", OUTBOX, page!(answers::outbox_item), queues::outbox, "Publications, latest first.";
     Get "/api/outbox/{id}" get_publication VIEWER, true, "publication", &[ID], Answer::Json(answers::outbox), queues::publication, "A publication with its attempts and the server's words.";
-    Get "/api/mapping" get_mapping VIEWER, false, "", &[], Answer::Json(answers::mapping), queues::mapping, "The mapping revision in force, its files, and the revisions before.";
+    Get "/api/mapping" get_mapping VIEWER, false, "", &[], Answer::Json(mapping::revisions), mapping::mapping, "The mapping revision in force, its files, and the revisions before.";
+    Get "/api/mapping/status" get_mapping_status VIEWER, false, "", &[], Answer::Json(mapping::in_force), mapping::status, "The mapping revision in force, since when, and why the files on disk are not it.";
+    Get "/api/mapping/explain" explain_mapping VIEWER, false, "", MAPPING_FILE, Answer::Json(mapping::explained), mapping::explain, "The rules of a mapping file in force as sentences, each with the line that it comes from.";
     Get "/api/events" stream_events VIEWER, true, "event", EVENTS, Answer::Events(answers::event), events::events, "Committed events as they happen; resumes with Last-Event-ID.";
     Get "/api/audit" list_audit ADMIN, true, "access", AUDIT, page!(answers::audit), queues::audit, "Who read or changed what, latest first.";
     Post "/api/messages/{id}/replay" replay_message OPERATOR, true, "message", &[ID, BECAUSE], Answer::Json(corrections::replayed), corrections::replay, "Translates a received message again by today's mapping and executes it.";
@@ -290,5 +299,6 @@ pub const ROUTES: &[Route] = routes! {
     Post "/api/outbox/{id}/resend" resend_publication OPERATOR, true, "publication", &[ID, BECAUSE], Answer::Json(corrections::touched), corrections::resend, "Sends a delivered publication once more.";
     Post "/api/targets/{name}/pause" pause_target OPERATOR, true, "target", &[TARGET, BECAUSE.required()], Answer::Json(corrections::pausing), corrections::pause, "Sends nothing to a target until it is resumed.";
     Post "/api/targets/{name}/resume" resume_target OPERATOR, true, "target", &[TARGET, BECAUSE], Answer::Json(corrections::pausing), corrections::resume, "Sends to a target again.";
+    Post "/api/mapping/reload" reload_mapping ADMIN, true, "mapping", &[BECAUSE], Answer::Json(mapping::reloaded), mapping::reload, "Reads the mapping files now; they take effect if they check and their cases pass.";
     Post "/api/outbox/{id}/skip" skip_publication OPERATOR, true, "publication", &[ID, BECAUSE.required()], Answer::Json(corrections::touched), corrections::skip, "Gives a publication up; what comes after it is sent.";
 };

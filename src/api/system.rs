@@ -12,7 +12,13 @@ pub async fn live(_: Ask) -> Result<Reply, Problem> {
 /// `GET /health/ready`
 pub async fn ready(ask: Ask) -> Result<Reply, Problem> {
     match (ask.state.ready)().await {
-        Ok(()) => Ok(text("text/plain; charset=utf-8", "ready\n".to_owned())),
+        Ok(notice) => {
+            let notice = notice.map_or(String::new(), |n| format!("{n}\n"));
+            Ok(text(
+                "text/plain; charset=utf-8",
+                format!("ready\n{notice}"),
+            ))
+        }
         Err(why) => Err(Refusal::new(Reason::StorageAway, why).into()),
     }
 }

@@ -6,8 +6,8 @@ use crate::config::Config;
 use crate::corrections::Corrections;
 use crate::dicom::mpps_scp::MppsScp;
 use crate::intake::Intake;
-use crate::mappings::Mappings;
-use crate::mappings::reload::files_json;
+use crate::mappings::reload::{files_json, files_of_json};
+use crate::mappings::{Mappings, Refused};
 use crate::publish::plan::TargetPlan;
 use crate::store::{InUse, Store};
 use crate::workflow::{Settings, Workflow};
@@ -47,13 +47,16 @@ pub enum For {
 }
 
 impl Core {
-    /// Loads the mapping files, opens the store and starts the writer.
+    /// Loads the mapping files, opens the store and starts the writer. If the files on disk are refused, those in force last stay.
     ///
     /// # Errors
-    /// The mapping files have problems, or the store cannot be opened, read or written.
+    /// The mapping files have problems and none were ever in force, or the store cannot be opened, read or written.
     pub async fn open(config: Config, purpose: For) -> anyhow::Result<Self> {
         let clock = Clock::default();
-        let mappings = load_mappings(&config)?;
+        let on_disk = match purpose {
+            For::Serving => Mappings::load_proven(&config.mapping_dirs),
+            For::Command => Mappings::load(&config.mapping_dirs),
+        };
         let in_use = InUse::mark(&config.store_url).context("cannot open the store")?;
         let store = match purpose {
             For::Serving => Store::open(&config.store_url).await,
@@ -66,6 +69,10 @@ impl Core {
                 .await
                 .context("cannot bring the store's schema up to date")?;
         }
+        let mappings = Arc::new(match on_disk {
+            Ok(mappings) => mappings,
+            Err(refused) => kept_mappings(&config, &store, refused).await?,
+        });
         let node = store
             .register_node(&node_name(&config, purpose), clock.now())
             .await
@@ -156,19 +163,34 @@ impl Core {
     }
 }
 
-/// Loads the shipped mapping files and the site's.
-fn load_mappings(config: &Config) -> anyhow::Result<Arc<Mappings>> {
-    let mappings = Mappings::load(&config.mapping_dirs).map_err(|problems| {
-        let first = problems
+/// The mapping files that were in force last: those on disk are refused, and whoever restarts an engine wants it to work.
+///
+/// # Errors
+/// Nothing was ever in force on this store, or it is no longer sound: why the files on disk are refused.
+async fn kept_mappings(
+    config: &Config,
+    store: &Store,
+    refused: Refused,
+) -> anyhow::Result<Mappings> {
+    let kept = store
+        .active_mapping_files()
+        .await
+        .context("cannot read the mapping revision")?;
+    let begun = match kept.as_deref().and_then(files_of_json) {
+        Some(kept) => Mappings::from_kept(&config.mapping_dirs, kept, refused),
+        None => Err(refused),
+    };
+    begun.map_err(|refused| {
+        let first = refused
+            .problems
             .first()
             .map(|p| format!("{}: {}", p.file, p.message))
             .unwrap_or_default();
         anyhow!(
             "{} problem(s) in the mapping files, first {first}; `relais check` shows them all",
-            problems.len()
+            refused.problems.len()
         )
-    })?;
-    Ok(Arc::new(mappings))
+    })
 }
 
 /// Nodes that share a database differ by where they listen.

@@ -1,17 +1,20 @@
-//! `relais mapping check|test|run`: mapping files checked, proven by their cases, tried on a message.
+//! `relais mapping ...`: mapping files checked, proven by their cases, tried on a message, put in force.
 //!
 //! The same code runs live: `mappings` finds the files, `mapping` compiles and evaluates them. Patient data is masked unless asked for.
 
-use crate::domain::command::{Command, Record};
-use crate::domain::fields::{Origin, Said};
-use crate::domain::ids::JournalId;
-use crate::domain::value::{Issuer, Value};
-use crate::hl7::message::{Message, Reading};
-use crate::mapping::{LinkView, Translation};
+use super::load_config;
+use super::reference::{self, Page};
 use crate::mappings::case_files::{CaseResult, Outcome, run_cases};
 use crate::mappings::{compile, render_all, sources};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+mod journal;
+mod leaves;
+mod remote;
+mod replay;
+mod run;
+mod texts;
 
 /// Everything is well.
 pub const OK: u8 = 0;
@@ -35,39 +38,41 @@ enum MappingCommand {
         /// Directories of mappings over the shipped ones, later ones win.
         dirs: Vec<PathBuf>,
     },
-    /// Run the cases of the last directory against the stack of layers up to it.
-    Test {
-        /// Directories of mappings over the shipped ones.
-        #[arg(required = true)]
-        dirs: Vec<PathBuf>,
-        /// Write what came as what is wanted; read it afterwards.
-        #[arg(long)]
-        bless: bool,
-    },
+    /// Run the cases of directories, each against the stack of layers up to it; exit code 1 if one fails.
+    Test(TestArgs),
     /// Show what an HL7 message would become, each value with its origin.
-    Run(RunArgs),
+    Run(run::RunArgs),
+    /// Make a case of a journalled message, without its patient.
+    Capture(journal::CaptureArgs),
+    /// Print which rules never fired and what no rule or table reads, by the cases or by the journal.
+    Coverage(journal::CoverageArgs),
+    /// Print what changed mapping files would make otherwise of the messages of the journal, by rule; nothing is stored or sent.
+    Replay(replay::ReplayArgs),
+    /// Print each rule of a file as a sentence, its final form after `base` and directories, with the line that it comes from.
+    Explain(texts::ExplainArgs),
+    /// Write mapping files in their one form: order, comments and meaning stay.
+    Fmt(texts::FmtArgs),
+    /// What is in force in the running engine, since when, and why the files on disk are not it.
+    Status(remote::Remote),
+    /// Have the running engine read its mapping files now; exit code 1 if they are refused.
+    Reload(remote::Remote),
+    /// Print the reference of the language, as Markdown.
+    Reference,
 }
 
-/// Arguments of `relais mapping run`.
+/// Arguments of `relais mapping test`.
 #[derive(Debug, clap::Args)]
-struct RunArgs {
-    /// File with one HL7 v2 message.
-    file: PathBuf,
-    /// Directories of mappings over the shipped ones.
-    #[arg(long = "dir")]
-    dirs: Vec<PathBuf>,
-    /// Role of the link: order, scheduled, adt or report.
-    #[arg(long, default_value = "order")]
-    role: String,
-    /// Default issuer of the link: an OID or a name.
+struct TestArgs {
+    /// Directories of mappings over the shipped ones, later ones win; without one, those of the configuration. What is no directory is
+    /// a filter: only cases whose name contains it are run.
+    #[arg(value_name = "DIR|FILTER")]
+    which: Vec<String>,
+    /// Write what came as what is wanted; read it afterwards.
     #[arg(long)]
-    issuer: Option<String>,
-    /// Files that read the link, by name; all if not given.
-    #[arg(long)]
-    inbound: Vec<String>,
-    /// Show patient data.
-    #[arg(long)]
-    show_phi: bool,
+    bless: bool,
+    /// The configuration that names the directories if none is given.
+    #[arg(long, default_value = "relais.toml")]
+    config: PathBuf,
 }
 
 /// Runs the subcommand and gives the exit code.
@@ -77,8 +82,19 @@ struct RunArgs {
 pub fn run(args: &MappingArgs, out: &mut dyn Write) -> io::Result<u8> {
     match &args.command {
         MappingCommand::Check { dirs } => check(dirs, out),
-        MappingCommand::Test { dirs, bless } => test(dirs, *bless, out),
-        MappingCommand::Run(args) => message(args, out),
+        MappingCommand::Test(args) => test(args, out),
+        MappingCommand::Run(args) => run::message(args, out),
+        MappingCommand::Capture(args) => journal::capture(args, out),
+        MappingCommand::Coverage(args) => journal::coverage(args, out),
+        MappingCommand::Replay(args) => replay::replay(args, out),
+        MappingCommand::Explain(args) => texts::explain(args, out),
+        MappingCommand::Fmt(args) => texts::fmt(args, out),
+        MappingCommand::Status(args) => remote::status(args, out),
+        MappingCommand::Reload(args) => remote::reload(args, out),
+        MappingCommand::Reference => {
+            write!(out, "{}", reference::text(Page::Mapping))?;
+            Ok(OK)
+        }
     }
 }
 
@@ -95,211 +111,47 @@ fn check(dirs: &[PathBuf], out: &mut dyn Write) -> io::Result<u8> {
     Ok(if errors == 0 { OK } else { FAILED })
 }
 
-fn test(dirs: &[PathBuf], bless: bool, out: &mut dyn Write) -> io::Result<u8> {
-    let code = check(dirs, out)?;
-    let Some(own) = dirs.last().filter(|_| code == OK) else {
+fn test(args: &TestArgs, out: &mut dyn Write) -> io::Result<u8> {
+    let (dirs, filter): (Vec<String>, Vec<String>) = args.which.iter().cloned().partition(|word| {
+        Path::new(word).is_dir() || word.contains('/') && !word.contains(".cases")
+    });
+    let mut dirs: Vec<PathBuf> = dirs.into_iter().map(PathBuf::from).collect();
+    if dirs.is_empty() {
+        match load_config(&args.config) {
+            Ok(config) => dirs = config.mapping_dirs,
+            Err(_) => return Ok(UNREADABLE),
+        }
+    }
+    let code = check(&dirs, out)?;
+    if code != OK {
         return Ok(code);
-    };
-    let (set, _) = compile(sources(dirs));
-    let results = run_cases(&set, own, bless)?;
-    let mut failed = 0;
-    for CaseResult { name, outcome } in &results {
-        match outcome {
-            Outcome::Passed => {}
-            Outcome::Blessed => writeln!(out, "blessed {name}")?,
-            Outcome::Differs(text) | Outcome::Broken(text) => {
-                failed += 1;
-                writeln!(out, "FAILED {name}\n{text}")?;
+    }
+    let (mut run, mut failed) = (0, 0);
+    for (index, dir) in dirs.iter().enumerate() {
+        let (set, _) = compile(sources(&dirs[..=index]));
+        for CaseResult { name, outcome } in run_cases(&set, dir, &filter, args.bless)? {
+            run += 1;
+            match outcome {
+                Outcome::Passed => {}
+                Outcome::Blessed => writeln!(out, "blessed {name}")?,
+                Outcome::Differs(text) | Outcome::Broken(text) => {
+                    failed += 1;
+                    writeln!(out, "FAILED {name}\n{text}")?;
+                }
             }
         }
     }
-    writeln!(out, "{} cases: {failed} failed", results.len())?;
+    writeln!(out, "{run} cases: {failed} failed")?;
+    if run == 0 && !filter.is_empty() {
+        writeln!(out, "no case is named so")?;
+        return Ok(FAILED);
+    }
     Ok(if failed == 0 { OK } else { FAILED })
-}
-
-fn message(args: &RunArgs, out: &mut dyn Write) -> io::Result<u8> {
-    let (set, problems) = compile(sources(&args.dirs));
-    write!(out, "{}", render_all(&problems, set.files()))?;
-    let raw = match std::fs::read(&args.file) {
-        Ok(raw) => raw,
-        Err(error) => {
-            writeln!(out, "{} cannot be read: {error}", args.file.display())?;
-            return Ok(UNREADABLE);
-        }
-    };
-    let issuer = args.issuer.clone().map(|text| {
-        let is_oid = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        match is_oid {
-            true => Issuer {
-                universal_id: Some(text),
-                scheme: Some("ISO".to_owned()),
-                namespace: None,
-            },
-            false => Issuer {
-                namespace: Some(text),
-                ..Issuer::default()
-            },
-        }
-    });
-    let link = LinkView {
-        name: "mapping-run".to_owned(),
-        role: args.role.clone(),
-        default_issuer: issuer,
-        inbound: args.inbound.clone(),
-        ..LinkView::default()
-    };
-    let result = Message::parse(raw.into(), &Reading::default())
-        .and_then(|message| set.translate_hl7(&message, &link, JournalId(0)));
-    match result {
-        Ok(translation) => {
-            show(&translation, args.show_phi, out)?;
-            Ok(OK)
-        }
-        Err(refusal) => {
-            writeln!(out, "refused: {}: {refusal}", refusal.reason)?;
-            Ok(FAILED)
-        }
-    }
-}
-
-fn show(translation: &Translation, phi: bool, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "read by {}", translation.file)?;
-    if let Some(why) = &translation.ignored {
-        writeln!(out, "no effect: {why}")?;
-    }
-    for command in &translation.commands {
-        writeln!(out, "\n{}", name(command))?;
-        record(command.record(), "", phi, out)?;
-    }
-    for warning in &translation.warnings {
-        let place = warning
-            .place
-            .as_ref()
-            .map_or(String::new(), |p| format!(" at {p}"));
-        writeln!(
-            out,
-            "warning{place}: {} (rule {})",
-            warning.message, warning.rule
-        )?;
-    }
-    Ok(())
-}
-
-fn name(command: &Command) -> String {
-    match command {
-        Command::Order(act, _) => format!("order: {}", act.word()),
-        Command::Patient(act, _) => format!("patient: {act:?}").to_lowercase(),
-        Command::Report(_) => "report".to_owned(),
-        Command::CreatePerformed { .. } => "performed step: create".to_owned(),
-        Command::SetPerformed { .. } => "performed step: set".to_owned(),
-    }
-}
-
-fn record(record: &Record, indent: &str, phi: bool, out: &mut dyn Write) -> io::Result<()> {
-    for (section, patch) in &record.sections {
-        for (field, said) in &patch.0 {
-            field_line(section, field, said, indent, phi, out)?;
-        }
-    }
-    for (list, items) in &record.lists {
-        for (n, item) in items.iter().enumerate() {
-            writeln!(out, "{indent}  {list} {}", n + 1)?;
-            self::record(item, &format!("{indent}  "), phi, out)?;
-        }
-    }
-    Ok(())
-}
-
-fn field_line(
-    section: &str,
-    field: &str,
-    said: &Said,
-    indent: &str,
-    phi: bool,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let text = |value: &Value| match phi || is_harmless(section, field, value) {
-        true => value.comparable().unwrap_or("a thing").to_owned(),
-        false => format!("({})", masked(value)),
-    };
-    let values: Vec<String> = said.values.iter().map(text).collect();
-    let shown = match values.is_empty() {
-        true => "cleared".to_owned(),
-        false => values.join(", "),
-    };
-    let origins: Vec<String> = said.origins.iter().map(origin).collect();
-    writeln!(
-        out,
-        "{indent}  {section}.{field} = {shown}  <- {}",
-        origins.join(", ")
-    )
-}
-
-/// Codes, times and words of the procedure tell nothing about a person; free text and everything else may.
-fn is_harmless(section: &str, field: &str, value: &Value) -> bool {
-    let coded = matches!(value, Value::Concept(_) | Value::When(_) | Value::Number(_));
-    let word = matches!(field, "modality" | "status" | "station_aes");
-    matches!(section, "procedure" | "step") && (coded || word)
-}
-
-fn masked(value: &Value) -> String {
-    let length = value.comparable().map_or(0, |t| t.chars().count());
-    format!("{length} characters, masked")
-}
-
-fn origin(origin: &Origin) -> String {
-    let path = match origin.path.as_str() {
-        "" => "constant",
-        path => path,
-    };
-    let via: String = origin.via.iter().map(|v| format!(", {v}")).collect();
-    format!("{path} ({}{via})", origin.rule)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_message_is_shown_with_origins_and_without_the_person() {
-        let file =
-            std::env::temp_dir().join(format!("relais-mapping-run-{}.hl7", std::process::id()));
-        let text = "MSH|^~\\&|RISX|CHU|RELAIS|CHU|20260602080000||ORM^O01|1|P|2.3.1|||||FRA|UNICODE UTF-8\r\
-                    PID|||12345^^^HOPA^PI||DUPRÉ^Zoé||19790328|F\rORC|NW|P1|F1\rOBR||P1|F1|MRTETE^IRM tête^99LOCAL\rNTE|1||claustrophobe\r";
-        std::fs::write(&file, text).unwrap();
-        let args = |show_phi| RunArgs {
-            file: file.clone(),
-            dirs: vec![],
-            role: "order".to_owned(),
-            issuer: Some("1.2.250.1.999.1".to_owned()),
-            inbound: vec![],
-            show_phi,
-        };
-        let shown = |show_phi| {
-            let mut out = Vec::new();
-            assert_eq!(message(&args(show_phi), &mut out).unwrap(), OK);
-            String::from_utf8(out).unwrap()
-        };
-        let masked = shown(false);
-        assert!(
-            masked.contains("order: schedule")
-                && masked.contains("<- PID-5 (inbound/ihe_order.toml:"),
-            "{masked}"
-        );
-        assert!(
-            !masked.contains("DUPR")
-                && !masked.contains("12345")
-                && !masked.contains("19790328")
-                && !masked.contains("claustro"),
-            "{masked}"
-        );
-        assert!(
-            masked.contains("link.default_issuer") && masked.contains("MRTETE"),
-            "{masked}"
-        );
-        assert!(shown(true).contains("DUPRÉ"));
-        std::fs::remove_file(&file).unwrap();
-    }
 
     #[test]
     fn the_shipped_files_check_clean() {

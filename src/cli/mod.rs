@@ -114,6 +114,8 @@ pub fn run() -> ExitCode {
 fn run_mapping(arguments: &mapping::MappingArgs) -> ExitCode {
     match mapping::run(arguments, &mut std::io::stdout().lock()) {
         Ok(code) => ExitCode::from(code),
+        // Whoever reads the output has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(WRONG)

@@ -1,31 +1,60 @@
 //! Cases: what a mapping file makes of an example, written down beside it and compared.
 //!
 //! A case is a directory `NAME.cases/CASE/` with its input (`in.hl7`; `in.json` and `case.toml` for MPPS; `in.toml` for what leaves),
-//! if needed `link.toml`, and `want.toml`, the whole result in stable words. This module is pure: `mappings` finds the files.
+//! if needed `link.toml`, and `want.toml`, the whole result in stable words, with `[origins]` where the case is about them. This module
+//! is pure: `mappings` finds the files.
 
+mod difference;
 mod form;
 mod json;
+mod origins;
 mod print;
 mod scope;
 
+pub use print::word;
+
 use super::model::{FileKind, Model};
-use super::{LinkView, MappingSet, MppsOp};
+use super::{LinkView, MappingSet, MppsOp, Translation};
+use crate::diagnostic::did_you_mean;
 use crate::domain::ids::JournalId;
+use crate::domain::reason::Refusal;
 use crate::domain::value::Issuer;
 use crate::hl7::message::{Message, Reading};
-use serde::Deserialize;
+use origins::Origins;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-/// Files that a case may have; any other is a mistake.
-pub const PARTS: &[&str] = &[
-    "in.hl7",
-    "in.json",
-    "in.toml",
-    "case.toml",
-    "link.toml",
-    "want.toml",
-];
+/// Files that a case of a kind of mapping file may have; any other is a mistake.
+fn parts(kind: FileKind) -> &'static [&'static str] {
+    match kind {
+        FileKind::Hl7 => &["in.hl7", "link.toml", "want.toml"],
+        FileKind::Mpps => &["in.json", "case.toml", "link.toml", "want.toml"],
+        FileKind::Worklist | FileKind::Resource(_) => &["in.toml", "want.toml"],
+    }
+}
+
+/// True for a name that only a file of a case has: it must not stand elsewhere.
+pub fn is_part(name: &str) -> bool {
+    ["in.hl7", "in.json", "case.toml", "link.toml", "want.toml"].contains(&name)
+}
+
+/// What a set makes of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The canonical text of `want.toml`.
+    pub text: String,
+    /// Where each value came from.
+    pub origins: Origins,
+}
+
+/// A case held against its want.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What differs; `None` if the case passes, or has no want.
+    pub difference: Option<String>,
+    /// The `want.toml` that would pass.
+    pub blessed: String,
+}
 
 /// One case.
 #[derive(Debug, Clone, Default)]
@@ -58,53 +87,122 @@ impl Case {
     }
 }
 
-/// What the set makes of a case, as the canonical text of `want.toml`.
+/// Holds what the set makes of a case against its want.
+///
+/// # Errors
+/// A text naming the part of the case that cannot be read and why.
+pub fn judge(set: &MappingSet, case: &Case) -> Result<Verdict, String> {
+    let model = model(set, case)?;
+    let given = given(set, model, case)?;
+    let (body, asked) = origins::split(case.text("want.toml")?.unwrap_or_default())?;
+    let mut text = match case.want() {
+        Some(_) => difference::difference(&body, &given, model).unwrap_or_default(),
+        None => String::new(),
+    };
+    text.push_str(&origins::otherwise(&asked, &given.origins));
+    Ok(Verdict {
+        difference: (!text.is_empty()).then_some(text),
+        blessed: given.text + &origins::blessed(&asked, &given.origins),
+    })
+}
+
+/// What the set makes of a case.
 ///
 /// # Errors
 /// A text naming the part of the case that cannot be read and why. A refused message is a result, not an error.
-pub fn run(set: &MappingSet, case: &Case) -> Result<String, String> {
-    if let Some(part) = case.parts.keys().find(|p| !PARTS.contains(&p.as_str())) {
+pub fn run(set: &MappingSet, case: &Case) -> Result<Given, String> {
+    given(set, model(set, case)?, case)
+}
+
+fn model<'s>(set: &'s MappingSet, case: &Case) -> Result<&'s Model, String> {
+    let found = set.models().find(|m| m.name == case.file);
+    found.ok_or_else(|| {
+        let names = set.models().map(|m| m.name.as_str());
+        let hint = did_you_mean(&case.file, names).map_or(String::new(), |h| format!("; {h}"));
+        format!("there is no {}{hint}", case.file)
+    })
+}
+
+fn given(set: &MappingSet, model: &Model, case: &Case) -> Result<Given, String> {
+    let allowed = parts(model.kind);
+    if let Some(part) = case.parts.keys().find(|p| !allowed.contains(&p.as_str())) {
+        let hint =
+            did_you_mean(part, allowed.iter().copied()).map_or(String::new(), |h| format!("; {h}"));
         return Err(format!(
-            "{part} is no part of a case; allowed: {}",
-            PARTS.join(", ")
+            "{part} is no part of a case of {}; allowed: {}{hint}",
+            case.file,
+            allowed.join(", ")
         ));
     }
-    let model = set
-        .models()
-        .find(|m| m.name == case.file)
-        .ok_or_else(|| format!("there is no {}", case.file))?;
+    let plain = |text: String| Given {
+        text,
+        origins: Origins::new(),
+    };
     match model.kind {
         FileKind::Hl7 => hl7(set, model, case),
         FileKind::Mpps => mpps(set, model, case),
         FileKind::Worklist => {
             let node = scope::tree(super::scope::WORKLIST, case.required("in.toml")?)?;
             Ok(match set.worklist_item(&node, None) {
-                Ok(item) => print::item(&item),
-                Err(withheld) => print::withheld(&withheld),
+                Ok(item) => Given {
+                    text: print::item(&item),
+                    origins: origins::of_item(&item.origins),
+                },
+                Err(withheld) => plain(print::withheld(&withheld)),
             })
         }
         FileKind::Resource(shape) => {
             let node = scope::tree(super::scope::OUTBOUND, case.required("in.toml")?)?;
             Ok(match set.outbound(shape.resource, &node) {
-                Ok(Some(values)) => print::resource(&values),
-                Ok(None) => "# not sent: `when` does not hold\n".to_owned(),
-                Err(held) => print::held(&held),
+                Ok(Some(values)) => Given {
+                    text: print::resource(&values),
+                    origins: origins::of_values(&values),
+                },
+                Ok(None) => plain("# not sent: `when` does not hold\n".to_owned()),
+                Err(held) => plain(print::held(&held)),
             })
         }
     }
 }
 
-fn hl7(set: &MappingSet, model: &Model, case: &Case) -> Result<String, String> {
+fn of_translation(result: Result<Translation, Refusal>) -> Given {
+    match result {
+        Ok(translation) => Given {
+            text: print::translation(&translation),
+            origins: origins::of_commands(&translation.commands),
+        },
+        Err(refusal) => Given {
+            text: print::refusal(&refusal),
+            origins: Origins::new(),
+        },
+    }
+}
+
+/// The message of a case and the link that it comes over; `None` if the case is about something else.
+///
+/// # Errors
+/// The message or the link cannot be read.
+pub fn message(set: &MappingSet, case: &Case) -> Result<Option<(Message, LinkView)>, String> {
+    let model = model(set, case)?;
+    if !matches!(model.kind, FileKind::Hl7) {
+        return Ok(None);
+    }
+    let (message, link) = received(model, case)?;
+    let message = message.map_err(|refusal| refusal.to_string())?;
+    Ok(Some((message, link)))
+}
+
+fn received(model: &Model, case: &Case) -> Result<(Result<Message, Refusal>, LinkView), String> {
     let raw = case.parts.get("in.hl7").ok_or("in.hl7 is missing")?;
-    let link = link(case, model)?;
-    let message = match Message::parse(raw.as_slice().into(), &Reading::default()) {
-        Ok(message) => message,
-        Err(refusal) => return Ok(print::refusal(&refusal)),
-    };
-    Ok(match set.translate_hl7(&message, &link, JournalId(0)) {
-        Ok(translation) => print::translation(&translation),
-        Err(refusal) => print::refusal(&refusal),
-    })
+    let message = Message::parse(raw.as_slice().into(), &Reading::default());
+    Ok((message, link(case, model)?))
+}
+
+fn hl7(set: &MappingSet, model: &Model, case: &Case) -> Result<Given, String> {
+    let (message, link) = received(model, case)?;
+    Ok(of_translation(message.and_then(|message| {
+        set.translate_hl7(&message, &link, JournalId(0))
+    })))
 }
 
 /// `case.toml` of an MPPS case: what the association would say.
@@ -116,7 +214,7 @@ struct Operation {
     ae: String,
 }
 
-fn mpps(set: &MappingSet, model: &Model, case: &Case) -> Result<String, String> {
+fn mpps(set: &MappingSet, model: &Model, case: &Case) -> Result<Given, String> {
     let said: Operation =
         toml::from_str(case.required("case.toml")?).map_err(|e| format!("case.toml: {e}"))?;
     let op = [MppsOp::Create, MppsOp::Set]
@@ -126,22 +224,44 @@ fn mpps(set: &MappingSet, model: &Model, case: &Case) -> Result<String, String> 
     let data = json::data_set(case.required("in.json")?).map_err(|e| format!("in.json: {e}"))?;
     let link = link(case, model)?;
     let result = set.translate_mpps(op, &said.uid, &said.ae, &data, &link, JournalId(0));
-    Ok(match result {
-        Ok(translation) => print::translation(&translation),
-        Err(refusal) => print::refusal(&refusal),
-    })
+    Ok(of_translation(result))
 }
 
 /// `link.toml`: what the sender's link in `relais.toml` would say.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 struct LinkPart {
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     default_issuer: Option<Issuer>,
     patient_authorities: Vec<String>,
     ins_authorities: Vec<String>,
     settings: BTreeMap<String, String>,
+}
+
+/// The `link.toml` of a link. Authorities are named by their OID, else by their name.
+pub fn link_text(link: &LinkView) -> String {
+    let names = |issuers: &[Issuer]| issuers.iter().map(|i| i.key().to_owned()).collect();
+    let part = LinkPart {
+        name: None,
+        role: Some(link.role.clone()),
+        default_issuer: link.default_issuer.clone(),
+        patient_authorities: names(&link.patient_authorities),
+        ins_authorities: names(&link.ins_authorities),
+        settings: link.settings.clone(),
+    };
+    let Ok(serde_json::Value::Object(parts)) = serde_json::to_value(part) else {
+        return String::new();
+    };
+    let said = parts.iter().filter(|(_, v)| {
+        !v.as_array().is_some_and(Vec::is_empty)
+            && !v.as_object().is_some_and(serde_json::Map::is_empty)
+    });
+    said.map(|(key, value)| format!("{} = {}\n", form::key_of(key), form::inline(value)))
+        .collect()
 }
 
 /// The link of a case reads this file (and what it hides) only, so that a case tests its own file.
@@ -163,62 +283,6 @@ fn link(case: &Case, model: &Model) -> Result<LinkView, String> {
         inbound: vec![model.stem().to_owned()],
         settings: said.settings,
     })
-}
-
-/// What differs between the wanted and the given result, line by line; `None` if they are equal.
-pub fn difference(want: &str, given: &str) -> Option<String> {
-    if want == given {
-        return None;
-    }
-    let (want, given): (Vec<&str>, Vec<&str>) = (want.lines().collect(), given.lines().collect());
-    let mut text = String::new();
-    for step in steps(&want, &given) {
-        let (sign, line) = match step {
-            Step::Same(_) => continue,
-            Step::Wanted(line) => ('-', line),
-            Step::Given(line) => ('+', line),
-        };
-        let _ = writeln!(text, "{sign} {line}");
-    }
-    if text.is_empty() {
-        text.push_str("only line ends differ\n");
-    }
-    Some(text)
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Step<'t> {
-    Same(#[allow(dead_code, reason = "kept for readers of the debug form")] &'t str),
-    Wanted(&'t str),
-    Given(&'t str),
-}
-
-/// Longest common subsequence; a case has some hundred lines.
-fn steps<'t>(want: &[&'t str], given: &[&'t str]) -> Vec<Step<'t>> {
-    let (n, m) = (want.len(), given.len());
-    let mut common = vec![vec![0_u32; m + 1]; n + 1];
-    for i in (0..n).rev() {
-        for j in (0..m).rev() {
-            common[i][j] = match want[i] == given[j] {
-                true => common[i + 1][j + 1] + 1,
-                false => common[i + 1][j].max(common[i][j + 1]),
-            };
-        }
-    }
-    let (mut i, mut j, mut found) = (0, 0, Vec::new());
-    while i < n || j < m {
-        if i < n && j < m && want[i] == given[j] {
-            found.push(Step::Same(want[i]));
-            (i, j) = (i + 1, j + 1);
-        } else if j >= m || i < n && common[i + 1][j] >= common[i][j + 1] {
-            found.push(Step::Wanted(want[i]));
-            i += 1;
-        } else {
-            found.push(Step::Given(given[j]));
-            j += 1;
-        }
-    }
-    found
 }
 
 #[cfg(test)]

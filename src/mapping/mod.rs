@@ -4,17 +4,23 @@
 //! bounded, and every value knows its place in the message and its rule. `mappings` (layer 7) finds the files.
 //!
 //! Read in this order: `ast` and `parser` (the language), `load`, `section` and `check` (a file), `eval` with its three sources and
-//! `apply` (an expression), `inbound`, `command` and `translate` (a message), `item` and `outbound` (a worklist item, a resource).
+//! `apply` (an expression), `inbound`, `command` and `translate` (a message), `item` and `outbound` (a worklist item, a resource). Tools on
+//! files and messages: `cases`, `explain`, `fmt`, `coverage`, `compare`, `capture`.
 
 mod apply;
 pub mod ast;
+pub mod capture;
 pub mod cases;
 pub mod check;
 pub mod codes;
 mod command;
+pub mod compare;
+pub mod coverage;
 pub mod definitions;
 mod dicom_source;
 mod eval;
+pub mod explain;
+pub mod fmt;
 pub mod functions;
 mod hl7_source;
 mod inbound;

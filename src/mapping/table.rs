@@ -89,6 +89,16 @@ impl Table {
         self.rows.get(found.row)
     }
 
+    /// Every literal key cell: the words that the table knows.
+    pub fn key_words(&self) -> impl Iterator<Item = &str> {
+        let exact = self.exact.keys().flat_map(|k| k.split(GLUE));
+        let cells = self.patterns.iter().flat_map(|p| &p.cells);
+        exact.chain(cells.filter_map(|cell| match cell {
+            Cell::Literal(text) => Some(text.as_str()),
+            Cell::Any | Cell::Empty => None,
+        }))
+    }
+
     /// Every row, for checks and the reference page.
     pub fn rows(&self) -> &[Row] {
         &self.rows

@@ -102,6 +102,17 @@ impl MappingSet {
         Ok(translation)
     }
 
+    /// The name of the file that reads a message of a link.
+    ///
+    /// # Errors
+    /// None does, or several, or a condition refuses.
+    pub fn reader(&self, message: &Message, link: &LinkView) -> Result<&str, Refusal> {
+        let input = Input::Hl7(Layout::of(message));
+        let warnings = RefCell::default();
+        let model = self.select(message, &input, link, JournalId(0), &warnings)?;
+        Ok(&model.name)
+    }
+
     /// The one file that reads a message.
     fn select<'s>(
         &'s self,

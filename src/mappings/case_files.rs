@@ -29,41 +29,30 @@ pub struct CaseResult {
     pub outcome: Outcome,
 }
 
-/// Runs the cases of a directory against a set; with `bless` a differing `want.toml` is rewritten.
+/// Runs the cases of a directory against a set, those whose name contains one of `filter` (none = all); with `bless` a differing
+/// `want.toml` is rewritten.
 ///
 /// # Errors
 /// The directory cannot be read, or a `want.toml` not written.
-pub fn run_cases(set: &MappingSet, dir: &Path, bless: bool) -> io::Result<Vec<CaseResult>> {
-    let mut paths = Vec::new();
-    below(dir, 0, &|_| true, &mut paths)?;
-    let mut found: BTreeMap<String, Case> = BTreeMap::new();
-    let mut results = Vec::new();
-    for path in paths {
-        let name = relative(dir, &path);
-        let Some((file, rest)) = name.split_once(".cases/") else {
-            continue;
-        };
-        let Some((case, part)) = rest.split_once('/') else {
-            results.push(CaseResult {
-                name: name.clone(),
-                outcome: Outcome::Broken("a case is a directory of its own".to_owned()),
-            });
-            continue;
-        };
-        let entry = found.entry(format!("{file}.cases/{case}")).or_default();
-        entry.file = format!("{file}.toml");
-        entry.name = case.to_owned();
-        entry.parts.insert(part.to_owned(), read_bounded(&path)?);
-    }
+pub fn run_cases(
+    set: &MappingSet,
+    dir: &Path,
+    filter: &[String],
+    bless: bool,
+) -> io::Result<Vec<CaseResult>> {
+    let (found, mut results) = find(dir)?;
     for (name, case) in found {
-        let outcome = match cases::run(set, &case) {
+        if !filter.is_empty() && !filter.iter().any(|part| name.contains(part.as_str())) {
+            continue;
+        }
+        let outcome = match cases::judge(set, &case) {
             Err(why) => Outcome::Broken(why),
-            Ok(given) => match case.want().and_then(|want| cases::difference(want, &given)) {
-                None if case.want().is_some() => Outcome::Passed,
-                _ if bless => {
-                    fs::write(dir.join(&name).join("want.toml"), given)?;
-                    Outcome::Blessed
-                }
+            Ok(verdict) if case.want().is_some() && verdict.difference.is_none() => Outcome::Passed,
+            Ok(verdict) if bless => {
+                fs::write(dir.join(&name).join("want.toml"), verdict.blessed)?;
+                Outcome::Blessed
+            }
+            Ok(verdict) => match verdict.difference.filter(|_| case.want().is_some()) {
                 Some(difference) => Outcome::Differs(difference),
                 None => {
                     Outcome::Broken("want.toml is missing: run with --bless and read it".to_owned())
@@ -75,6 +64,46 @@ pub fn run_cases(set: &MappingSet, dir: &Path, bless: bool) -> io::Result<Vec<Ca
     Ok(results)
 }
 
+/// The cases of a directory.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn cases_of(dir: &Path) -> io::Result<Vec<Case>> {
+    Ok(find(dir)?.0.into_values().collect())
+}
+
+/// The cases of a directory by name, and what should be one and is not.
+fn find(dir: &Path) -> io::Result<(BTreeMap<String, Case>, Vec<CaseResult>)> {
+    let mut paths = Vec::new();
+    below(dir, 0, &|_| true, &mut paths)?;
+    let mut found: BTreeMap<String, Case> = BTreeMap::new();
+    let mut results = Vec::new();
+    for path in paths {
+        let name = relative(dir, &path);
+        let broken = |why: &str| CaseResult {
+            name: name.clone(),
+            outcome: Outcome::Broken(why.to_owned()),
+        };
+        let Some((file, rest)) = name.split_once(".cases/") else {
+            if cases::is_part(name.rsplit('/').next().unwrap_or(&name)) {
+                results.push(broken(
+                    "it belongs to no case: cases stand in FILE.cases/CASE/",
+                ));
+            }
+            continue;
+        };
+        let Some((case, part)) = rest.split_once('/') else {
+            results.push(broken("a case is a directory of its own"));
+            continue;
+        };
+        let entry = found.entry(format!("{file}.cases/{case}")).or_default();
+        entry.file = format!("{file}.toml");
+        entry.name = case.to_owned();
+        entry.parts.insert(part.to_owned(), read_bounded(&path)?);
+    }
+    Ok((found, results))
+}
+
 /// The failing cases of all layers as problems; `full` is the set of all of them. A directory's cases run against the stack up to it, so
 /// that a layer may override what a lower one proves.
 pub fn failures(dirs: &[PathBuf], full: &MappingSet) -> Vec<Diagnostic> {
@@ -82,7 +111,7 @@ pub fn failures(dirs: &[PathBuf], full: &MappingSet) -> Vec<Diagnostic> {
     for (index, dir) in dirs.iter().enumerate() {
         let is_last = index + 1 == dirs.len();
         let lower = (!is_last).then(|| compile(sources(&dirs[..=index])).0);
-        match run_cases(lower.as_ref().unwrap_or(full), dir, false) {
+        match run_cases(lower.as_ref().unwrap_or(full), dir, &[], false) {
             Ok(results) => problems.extend(results.iter().filter_map(|r| failure(dir, r))),
             Err(error) => {
                 let file = dir.display().to_string().as_str().into();
@@ -97,7 +126,10 @@ pub fn failures(dirs: &[PathBuf], full: &MappingSet) -> Vec<Diagnostic> {
 fn failure(dir: &Path, result: &CaseResult) -> Option<Diagnostic> {
     let message = match &result.outcome {
         Outcome::Passed | Outcome::Blessed => return None,
-        Outcome::Differs(text) => format!("the case fails: {} lines differ", text.lines().count()),
+        Outcome::Differs(text) => {
+            let lines = text.lines().filter(|l| l.starts_with("  "));
+            format!("the case fails: {} lines differ", lines.count())
+        }
         Outcome::Broken(why) => format!("the case cannot be run: {why}"),
     };
     let hint = format!(
@@ -111,15 +143,13 @@ fn failure(dir: &Path, result: &CaseResult) -> Option<Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mappings::{Mappings, render_all};
+    use crate::mappings::Mappings;
 
     #[test]
     fn the_shipped_cases_pass() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
-        let mappings = Mappings::load(&[])
-            .map_err(|p| render_all(&p, &[]))
-            .unwrap();
-        let results = run_cases(&mappings.current(), &root, false).unwrap();
+        let mappings = Mappings::load(&[]).map_err(|refused| refused.text).unwrap();
+        let results = run_cases(&mappings.current(), &root, &[], false).unwrap();
         let failed: Vec<_> = results
             .iter()
             .filter(|r| r.outcome != Outcome::Passed)

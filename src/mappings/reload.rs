@@ -10,7 +10,7 @@
 use super::{Mappings, Refused, below, relative};
 use crate::clock::Clock;
 use crate::domain::time::Instant;
-use crate::mapping::MappingSet;
+use crate::mapping::{MappingSet, SourceFile};
 use crate::store::Store;
 use std::fs;
 use std::path::PathBuf;
@@ -39,6 +39,7 @@ pub enum Reloaded {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     pub revision: String,
+    /// When this process put it in force.
     pub since: Instant,
     pub files: usize,
     /// When the files on disk were last refused, and why.
@@ -62,20 +63,39 @@ struct State {
     refused: Option<(Instant, Arc<Refused>)>,
 }
 
+impl Status {
+    /// What an operator must know although work goes on: that the files on disk are not those in force.
+    pub fn notice(&self) -> Option<String> {
+        let (at, refused) = self.refused.as_ref()?;
+        Some(format!(
+            "the mapping files on disk are refused since {} ({} problems); revision {} is in force; `relais mapping status` says why",
+            at.rfc3339(),
+            refused.problems.len(),
+            self.revision.get(..12).unwrap_or(&self.revision),
+        ))
+    }
+}
+
 impl Reloader {
     /// A reloader of the set that is in force now and whose revision is stored.
     pub fn new(mappings: Arc<Mappings>, store: Store, clock: Clock) -> Self {
-        metrics::gauge!("relais_mapping_refused").set(0.0);
         let since = clock.now();
+        let refused = mappings.refused().map(|why| (since, Arc::clone(why)));
+        metrics::gauge!("relais_mapping_refused").set(f64::from(u8::from(refused.is_some())));
+        if let Some((_, why)) = &refused {
+            say(why);
+            tracing::error!(
+                problems = why.problems.len(),
+                revision = mappings.current().revision(),
+                "started with the mapping files of before, from the database: those on disk are refused"
+            );
+        }
         Self {
             mappings,
             store,
             clock,
             turn: tokio::sync::Mutex::new(()),
-            state: Mutex::new(State {
-                since,
-                refused: None,
-            }),
+            state: Mutex::new(State { since, refused }),
         }
     }
 
@@ -130,9 +150,7 @@ impl Reloader {
 
     fn refuse(&self, refused: Refused) -> Reloaded {
         let refused = Arc::new(refused);
-        for problem in &refused.problems {
-            tracing::error!(code = problem.code, file = %problem.file, "{}", problem.message);
-        }
+        say(&refused);
         tracing::error!(
             problems = refused.problems.len(),
             revision = self.mappings.current().revision(),
@@ -159,6 +177,12 @@ impl Reloader {
     }
 }
 
+fn say(refused: &Refused) {
+    for problem in &refused.problems {
+        tracing::error!(code = problem.code, file = %problem.file, "{}", problem.message);
+    }
+}
+
 /// The texts of a mapping revision, for the store: layer and name to text, hidden files included.
 pub fn files_json(set: &MappingSet) -> String {
     let files: serde_json::Map<String, serde_json::Value> = set
@@ -167,6 +191,20 @@ pub fn files_json(set: &MappingSet) -> String {
         .map(|f| (format!("{}:{}", f.layer, f.name), f.text.as_ref().into()))
         .collect();
     serde_json::Value::Object(files).to_string()
+}
+
+/// The files of a revision that [`files_json`] kept; `None` if the text is none of its.
+pub fn files_of_json(text: &str) -> Option<Vec<SourceFile>> {
+    let entries: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
+    let file = |(key, text): (&String, &serde_json::Value)| {
+        let (layer, name) = key.split_once(':')?;
+        Some(SourceFile {
+            name: name.to_owned(),
+            layer: layer.parse().ok()?,
+            text: text.as_str()?.into(),
+        })
+    };
+    entries.iter().map(file).collect()
 }
 
 /// Names, sizes and times of change of all files: equal twice = nobody is writing.

@@ -110,6 +110,20 @@ impl Store {
         Ok(())
     }
 
+    /// The mapping files that were put in force last, as [`Store::activate_mapping`] kept them.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn active_mapping_files(&self) -> Result<Option<String>, StoreError> {
+        let row = Sql::new(
+            &self.read,
+            "SELECT files FROM mapping_revision WHERE active = 1 ORDER BY at DESC LIMIT 1",
+        )
+        .one(&self.read)
+        .await?;
+        row.map(|row| Columns::of(&row).next()).transpose()
+    }
+
     /// The mapping files of a revision, as [`Store::activate_mapping`] kept them.
     ///
     /// # Errors

@@ -102,6 +102,9 @@ fn every_route_answers_its_role_and_refuses_the_others(app: &TestApp) {
         if template == "/api/worklist" {
             path.push_str("?station=CT1_SCANNER");
         }
+        if template == "/api/mapping/explain" {
+            path.push_str("?file=ihe_order");
+        }
         for (method, operation) in methods.as_object().unwrap() {
             served += 1;
             let method = method.to_uppercase();

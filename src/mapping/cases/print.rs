@@ -53,7 +53,8 @@ pub fn translation(of: &Translation) -> String {
     text
 }
 
-fn word(command: &Command) -> &'static str {
+/// The word of a command, as mapping files write it.
+pub fn word(command: &Command) -> &'static str {
     match command {
         Command::Order(act, _) => OrderAct::word(*act),
         Command::Patient(act, _) => match act {

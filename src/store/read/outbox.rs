@@ -32,6 +32,8 @@ pub struct AttemptRow {
     pub status: String,
     /// The journal row with the bytes that were sent.
     pub journal: Option<JournalId>,
+    /// The mapping revision that rendered what was sent; none if nothing was sent.
+    pub mapping_rev: Option<String>,
 }
 
 impl Store {
@@ -70,10 +72,11 @@ impl Store {
     ) -> Result<Vec<AttemptRow>, StoreError> {
         let rows = Sql::new(
             &self.read,
-            "SELECT id, at, ms, outcome, status, journal_id FROM attempt WHERE outbox_id = ",
+            "SELECT a.id, a.at, a.ms, a.outcome, a.status, a.journal_id, j.mapping_rev FROM attempt a \
+             LEFT JOIN journal j ON j.id = a.journal_id WHERE a.outbox_id = ",
         )
         .bind(outbox)
-        .push(" ORDER BY id DESC LIMIT ")
+        .push(" ORDER BY a.id DESC LIMIT ")
         .bind(i64::from(limit))
         .all(&self.read)
         .await?;
@@ -87,6 +90,7 @@ impl Store {
                     outcome: c.next()?,
                     status: c.next()?,
                     journal: c.next::<Option<i64>>()?.map(JournalId),
+                    mapping_rev: c.next()?,
                 })
             })
             .collect()
