@@ -39,9 +39,10 @@ check: ## format, lints and architecture; under a minute when warm
 	cargo clippy --workspace --all-targets $(FAULT) -- -D warnings
 	cargo test --quiet $(FAULT) --test architecture
 
-reference: ## print docs/reference/ from the code
-	@mkdir -p docs/reference
+reference: ## print docs/reference/ and docs/schema/ from the code
+	@mkdir -p docs/reference docs/schema
 	@for page in config errors mapping metrics; do cargo run --quiet -- reference $$page > docs/reference/$$page.md; done
+	@cargo run --quiet -- reference schemas docs/schema
 
 fmt: ## format the code
 	cargo fmt --all

@@ -34,7 +34,7 @@ packages() {
 
 if [ "${1:-}" = --check ]; then
   missing=$(packages
-    has_peers || echo "$peers (pynetdicom, pydicom, python-hl7, fhirkit)"
+    has_peers || echo "$peers (pynetdicom, pydicom, python-hl7, fhirkit, jsonschema)"
     has_node || echo "$node (@medplum/fhir-router, fhir)")
   [ -z "$missing" ] && exit 0
   sed 's/^/missing: /' <<<"$missing" >&2
@@ -71,7 +71,7 @@ fi
 if ! has_peers; then
   rm -rf $peers
   "$(python)" -m venv $peers
-  # They have no dependencies of their own.
+  # The file lists them with their dependencies.
   $peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r $requirements
   cp $requirements $peers/installed.txt
 fi

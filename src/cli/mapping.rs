@@ -92,7 +92,7 @@ pub fn run(args: &MappingArgs, out: &mut dyn Write) -> io::Result<u8> {
         MappingCommand::Status(args) => remote::status(args, out),
         MappingCommand::Reload(args) => remote::reload(args, out),
         MappingCommand::Reference => {
-            write!(out, "{}", reference::text(Page::Mapping))?;
+            write!(out, "{}", reference::text(&Page::Mapping))?;
             Ok(OK)
         }
     }

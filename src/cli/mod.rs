@@ -85,6 +85,16 @@ enum Command {
     },
 }
 
+/// Reads a command line without running it: documents name commands that exist.
+///
+/// # Errors
+/// What clap says of it.
+pub fn parse<'w>(words: impl IntoIterator<Item = &'w str>) -> Result<(), String> {
+    let words = std::iter::once("relais").chain(words);
+    let parsed = Arguments::try_parse_from(words);
+    parsed.map(drop).map_err(|error| error.to_string())
+}
+
 /// Parses the command line and runs it.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
@@ -107,7 +117,7 @@ pub fn run() -> ExitCode {
         Command::Trial(command) => trial::run(&command),
         Command::Token(command) => token::run(&command),
         Command::Mapping(arguments) => run_mapping(&arguments),
-        Command::Reference { page } => reference::run(page),
+        Command::Reference { page } => reference::run(&page),
     }
 }
 

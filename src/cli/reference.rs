@@ -9,12 +9,15 @@ use crate::fhir::shape::{SHAPES, Section, Target};
 use crate::hl7::ack::{before_2_7, code_of};
 use crate::mapping::codes::CODES;
 use crate::mapping::functions::FUNCTIONS;
+use crate::mapping::schema;
 use crate::telemetry::catalogue;
 use clap::Subcommand;
+use serde_json::Value as Json;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Which page.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Page {
     /// Every key of the configuration.
     Config,
@@ -24,21 +27,49 @@ pub enum Page {
     Mapping,
     /// Every metric: name, kind, unit, labels, meaning.
     Metrics,
+    /// JSON schemas of mapping files and configuration, for editors: written into a directory, not printed.
+    Schemas {
+        /// The directory.
+        dir: PathBuf,
+    },
 }
 
 /// Prints a page.
-pub fn run(page: Page) -> ExitCode {
-    print!("{}", text(page));
-    ExitCode::SUCCESS
+pub fn run(page: &Page) -> ExitCode {
+    let Page::Schemas { dir } = page else {
+        print!("{}", text(page));
+        return ExitCode::SUCCESS;
+    };
+    let written = schemas()
+        .iter()
+        .try_for_each(|(name, text)| std::fs::write(dir.join(name), text));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: cannot write into {}: {error}", dir.display());
+            ExitCode::from(super::FAILED)
+        }
+    }
+}
+
+/// The schemas by name of file, as text.
+fn schemas() -> Vec<(String, String)> {
+    let mut all = schema::schemas();
+    all.push(("relais.json".to_owned(), settings::schema()));
+    let pretty = |json: &Json| format!("{json:#}\n");
+    all.iter()
+        .map(|(name, json)| (name.clone(), pretty(json)))
+        .collect()
 }
 
 /// The text of a page.
-pub fn text(page: Page) -> String {
+pub fn text(page: &Page) -> String {
     match page {
         Page::Config => settings::reference(),
         Page::Errors => errors(),
         Page::Mapping => mapping(),
         Page::Metrics => catalogue::reference(),
+        Page::Schemas { .. } => String::new(),
     }
 }
 
@@ -156,9 +187,27 @@ mod tests {
         ] {
             let written = std::fs::read_to_string(dir.join(name)).unwrap_or_default();
             assert!(
-                written == text(page),
+                written == text(&page),
                 "docs/reference/{name} is not current: run `make reference`"
             );
+        }
+    }
+
+    #[test]
+    fn the_schemas_of_the_editors_are_what_the_code_prints() {
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema");
+        let mut names = vec![];
+        for (name, schema) in schemas() {
+            let written = std::fs::read_to_string(dir.join(&name)).unwrap_or_default();
+            assert!(
+                written == schema,
+                "docs/schema/{name} is not current: run `make reference`"
+            );
+            names.push(name);
+        }
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+            assert!(names.contains(&name), "nothing prints docs/schema/{name}");
         }
     }
 }

@@ -1,4 +1,7 @@
-//! Every key of the configuration, declared once: the walk allows these and no others, the reference page is printed from them.
+//! Every key of the configuration, declared once: the walk allows these and no others, the reference page and the editors' schema are
+//! printed from them.
+
+use serde_json::{Map, Value as Json, json};
 
 /// One key.
 #[derive(Debug)]
@@ -419,6 +422,55 @@ pub fn keys_of(section: &str) -> Vec<&'static str> {
         .filter(|s| s.section == section)
         .map(|s| s.key)
         .collect()
+}
+
+/// The JSON schema of `relais.toml`, for editors.
+pub fn schema() -> Json {
+    let mut sections = Map::new();
+    for (section, repeats) in SECTIONS {
+        let mut keys = Map::new();
+        for setting in SETTINGS.iter().filter(|s| s.section == *section) {
+            let mut allowed = allowed(setting.allowed);
+            allowed["description"] = json!(setting.doc);
+            keys.insert(setting.key.to_owned(), allowed);
+        }
+        let table = json!({ "type": "object", "properties": keys, "additionalProperties": false });
+        let schema = match repeats {
+            true => json!({ "type": "array", "items": table }),
+            false => table,
+        };
+        sections.insert((*section).to_owned(), schema);
+    }
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Relais: configuration",
+        "type": "object",
+        "properties": sections,
+        "additionalProperties": false
+    })
+}
+
+/// What [`Setting::allowed`] says, as a schema.
+fn allowed(text: &str) -> Json {
+    let range = text.split_once(" to ");
+    if let Some((Ok(least), Ok(most))) = range.map(|(a, b)| (a.parse::<i64>(), b.parse::<i64>())) {
+        return json!({ "type": "integer", "minimum": least, "maximum": most });
+    }
+    if text.starts_with("a list of ") {
+        return json!({ "type": "array", "items": { "type": "string" } });
+    }
+    if text.starts_with('{') || text.starts_with("a table") {
+        return json!({ "type": "object" });
+    }
+    let words: Vec<&str> = text.split(", ").collect();
+    let is_word = |w: &&str| {
+        w.bytes()
+            .all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit())
+    };
+    match words.iter().all(is_word) {
+        true => json!({ "enum": words }),
+        false => json!({ "type": "string" }),
+    }
 }
 
 /// The reference page, as Markdown.

@@ -32,6 +32,7 @@ pub mod model;
 mod outbound;
 pub mod parser;
 mod record_source;
+pub mod schema;
 pub mod scope;
 mod section;
 pub mod table;

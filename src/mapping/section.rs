@@ -13,7 +13,7 @@ use crate::fhir::shape;
 use crate::toml_file::{Item, Table};
 
 /// Keys of a section that are no targets.
-const RESERVED: &[&str] = &["each", "group_by", "if_none", "when"];
+pub(super) const RESERVED: &[&str] = &["each", "group_by", "if_none", "when"];
 /// Keys of the root that are no sections.
 const HEADER: &[&str] = &["format", "base", "from", "to", "const"];
 

@@ -12,6 +12,7 @@ mod cfind_answers;
 mod department;
 mod fhir;
 mod mpps;
+mod schemas;
 
 use harness::{
     database::{Database, Engine},

@@ -1,6 +1,16 @@
-//! Documents stay true: links lead somewhere, files and tests that they name exist, the examples are what the product reads.
+//! Documents stay true: links lead somewhere, files and tests that they name exist, every block of code does what the page says.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fences;
+mod site;
+mod snippets;
+#[path = "../harness/wait.rs"]
+#[allow(
+    dead_code,
+    reason = "each test binary uses its own part of the harness"
+)]
+mod wait;
 
 use relais::telemetry::catalogue::METRICS;
 use std::{

@@ -1,0 +1,315 @@
+//! JSON schemas of the files that people write, printed from the declarations that the checks use: editors complete and check with them.
+//!
+//! A schema knows names and shapes. What stands inside a rule, and whether a table or a base exists, is said by `relais mapping check`.
+
+use super::ast::Group;
+use super::definitions::worklist;
+use super::section::RESERVED;
+use crate::domain::record::{FIELDS, LISTS, SECTIONS};
+use crate::fhir::shape::{self, Shape, Target};
+use serde_json::{Map, Value as Json, json};
+
+/// Every schema, by the name of its file.
+pub fn schemas() -> Vec<(String, Json)> {
+    let mut all = vec![
+        ("inbound.json".to_owned(), inbound()),
+        ("worklist.json".to_owned(), worklist_item()),
+        ("segment.json".to_owned(), segment()),
+    ];
+    for shape in shape::SHAPES {
+        let name = shape.resource.to_lowercase().replace('.', "-");
+        all.push((format!("{name}.json"), resource(shape)));
+    }
+    all
+}
+
+/// A table in which only these keys may stand.
+pub fn object(properties: Map<String, Json>, required: &[&str]) -> Json {
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false
+    })
+}
+
+fn page(title: &str, properties: Map<String, Json>, required: &[&str]) -> Json {
+    let mut page = object(properties, required);
+    page["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    page["title"] = json!(title);
+    page["definitions"] = json!({
+        "rule": {
+            "description": "a rule in single quotes, or a list of them",
+            "anyOf": [
+                { "type": "string" },
+                { "type": "array", "items": { "type": "string" }, "minItems": 1 }
+            ]
+        },
+        "constant": {
+            "anyOf": [
+                { "type": "string" },
+                object(
+                    map(["code", "system", "display", "text", "identifier", "issuer"].map(|k| (k, json!({ "type": "string" })))),
+                    &[]
+                )
+            ]
+        }
+    });
+    page
+}
+
+fn map<'k>(entries: impl IntoIterator<Item = (&'k str, Json)>) -> Map<String, Json> {
+    let entries = entries.into_iter();
+    entries.map(|(k, v)| (k.to_owned(), v)).collect()
+}
+
+fn said(doc: &str) -> Json {
+    json!({ "description": doc, "allOf": [{ "$ref": "#/definitions/rule" }] })
+}
+
+/// Keys that every mapping file may have.
+fn common(from: Json, to: Option<Json>) -> Map<String, Json> {
+    let mut keys = map([
+        ("format", json!({ "type": "integer", "enum": [1] })),
+        (
+            "base",
+            json!({ "type": "string", "description": "the file whose lines hold where this one says nothing, without .toml" }),
+        ),
+        ("from", from),
+        (
+            "const",
+            json!({ "type": "object", "additionalProperties": { "$ref": "#/definitions/constant" } }),
+        ),
+    ]);
+    keys.extend(to.map(|to| ("to".to_owned(), to)));
+    keys
+}
+
+fn inbound() -> Json {
+    let groups = [
+        Group::Message,
+        Group::Order,
+        Group::Patient,
+        Group::Resource,
+    ]
+    .map(Group::word);
+    let texts = json!({ "type": "array", "items": { "type": "string" } });
+    let condition = json!({ "type": "string", "description": "a condition in single quotes" });
+    let from = object(
+        map([
+            ("kind", json!({ "enum": ["hl7v2", "dicom.mpps"] })),
+            ("messages", texts),
+            (
+                "each",
+                json!({ "anyOf": [
+                    { "enum": groups },
+                    { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 2 }
+                ] }),
+            ),
+            ("when", condition.clone()),
+            ("ignore", condition),
+        ]),
+        &[],
+    );
+    let mut keys = common(from, None);
+    for section in SECTIONS {
+        keys.insert((*section).to_owned(), blocks(table_of(section, &[])));
+    }
+    for list in LISTS {
+        keys.insert(
+            list.section.to_owned(),
+            blocks(table_of(list.section, RESERVED)),
+        );
+    }
+    page(
+        "Relais: what is received becomes the record",
+        keys,
+        &["format"],
+    )
+}
+
+/// One `[x]` or several `[[x]]`.
+fn blocks(table: Json) -> Json {
+    json!({ "anyOf": [table, { "type": "array", "items": table }] })
+}
+
+/// The fields of a section, its reserved words, and the lists that may stand inside it.
+fn table_of(section: &str, reserved: &[&str]) -> Json {
+    let mut table = Tree::default();
+    for field in FIELDS.iter().filter(|f| f.section == section) {
+        table.insert(field.name, said(field.doc));
+    }
+    let mut keys = table.properties();
+    keys.extend(words(reserved));
+    keys.entry("when").or_insert(json!({ "type": "string" }));
+    for list in LISTS.iter().filter(|l| l.parent == section) {
+        keys.insert(
+            list.section.to_owned(),
+            blocks(table_of(list.section, RESERVED)),
+        );
+    }
+    let mut table = object(keys, &[]);
+    if section == "extra" {
+        table["additionalProperties"] = json!({ "$ref": "#/definitions/rule" });
+    }
+    table
+}
+
+fn words(reserved: &[&str]) -> Map<String, Json> {
+    let word = |key: &&str| {
+        let allowed = match *key {
+            "if_none" => json!({ "enum": ["skip", "once", "refuse"] }),
+            _ => json!({ "type": "string" }),
+        };
+        ((*key).to_owned(), allowed)
+    };
+    reserved.iter().map(word).collect()
+}
+
+fn worklist_item() -> Json {
+    let from = object(map([("kind", json!({ "type": "string" }))]), &[]);
+    let to = object(map([("kind", json!({ "enum": ["dicom.mwl"] }))]), &[]);
+    let mut keys = common(from, Some(to));
+    let mut table = Tree::default();
+    for (path, _) in worklist() {
+        table.insert(path, json!({ "$ref": "#/definitions/rule" }));
+    }
+    let mut set = object(table.properties(), &[]);
+    open(&mut set);
+    keys.insert("set".to_owned(), set);
+    page(
+        "Relais: a scheduled step becomes a worklist item",
+        keys,
+        &["format"],
+    )
+}
+
+/// Table K.6-1 lets a server return further attributes of the modules: any keyword may stand at any level.
+fn open(schema: &mut Json) {
+    let Some(parts) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(Json::Array(choices)) = parts.get_mut("anyOf") {
+        choices.iter_mut().for_each(open);
+    }
+    if let Some(Json::Object(keys)) = parts.get_mut("properties") {
+        keys.values_mut().for_each(open);
+        let further = json!({ "anyOf": [{ "$ref": "#/definitions/rule" }, { "type": "object" }] });
+        parts.insert(
+            "patternProperties".to_owned(),
+            json!({ "^[A-Z][A-Za-z0-9]+$": further }),
+        );
+    }
+}
+
+fn resource(shape: &Shape) -> Json {
+    let text = json!({ "type": "string" });
+    let from = object(
+        map([
+            ("kind", json!({ "enum": [shape.from] })),
+            ("when", text.clone()),
+        ]),
+        &[],
+    );
+    let name = json!({ "enum": [shape.resource] });
+    let to = object(
+        map([
+            ("resource", name.clone()),
+            ("shape", name),
+            ("identity", text),
+        ]),
+        &[],
+    );
+    let mut keys = common(from, Some(to));
+    keys.insert("set".to_owned(), targets(shape.targets));
+    fn below(sections: &[shape::Section], keys: &mut Map<String, Json>) {
+        for section in sections {
+            keys.insert(section.name.to_owned(), blocks(targets(section.targets)));
+            below(section.sections, keys);
+        }
+    }
+    below(shape.sections, &mut keys);
+    page(
+        &format!("Relais: the record becomes {}", shape.resource),
+        keys,
+        &["format"],
+    )
+}
+
+fn targets(targets: &[Target]) -> Json {
+    let mut table = Tree::default();
+    for target in targets {
+        table.insert(target.name, said(target.doc));
+    }
+    let mut keys = table.properties();
+    keys.extend(words(&["when"]));
+    object(keys, &[])
+}
+
+fn segment() -> Json {
+    let text = json!({ "type": "string" });
+    let field = object(
+        map([
+            ("type", text.clone()),
+            ("repeat", json!({ "type": "boolean" })),
+            ("name", text.clone()),
+        ]),
+        &["type"],
+    );
+    let keys = map([
+        ("format", json!({ "type": "integer", "enum": [1] })),
+        (
+            "segment",
+            json!({ "type": "string", "pattern": "^[A-Z][A-Z0-9]{2}$" }),
+        ),
+        ("name", text),
+        (
+            "field",
+            json!({ "type": "object", "patternProperties": { "^[1-9][0-9]{0,2}$": field }, "additionalProperties": false }),
+        ),
+    ]);
+    page(
+        "Relais: the fields of a Z segment",
+        keys,
+        &["format", "segment"],
+    )
+}
+
+/// Dotted names as tables in tables.
+#[derive(Default)]
+struct Tree {
+    own: Option<Json>,
+    below: Vec<(String, Tree)>,
+}
+
+impl Tree {
+    fn insert(&mut self, path: &str, leaf: Json) {
+        let mut at = self;
+        for step in path.split('.') {
+            let place = match at.below.iter().position(|(name, _)| name == step) {
+                Some(place) => place,
+                None => {
+                    at.below.push((step.to_owned(), Self::default()));
+                    at.below.len() - 1
+                }
+            };
+            at = &mut at.below[place].1;
+        }
+        at.own = Some(leaf);
+    }
+
+    fn properties(self) -> Map<String, Json> {
+        let mut properties = Map::new();
+        for (name, tree) in self.below {
+            let own = tree.own.clone();
+            let below = Self { own: None, ..tree }.properties();
+            let schema = match (own, below.is_empty()) {
+                (Some(own), true) => own,
+                (Some(own), false) => json!({ "anyOf": [own, object(below, &[])] }),
+                (None, _) => object(below, &[]),
+            };
+            properties.insert(name, schema);
+        }
+        properties
+    }
+}
