@@ -145,6 +145,42 @@ fn c03_numbers_that_contradict_are_refused_and_nothing_is_guessed() {
 }
 
 #[test]
+fn c03_two_numbers_of_different_exams_name_neither_even_where_none_contradicts() {
+    let mut day = Day::new();
+    let patient = "patient.id=4711^HOPA";
+    let by = |number: &str| order(Schedule, &with(patient, number));
+    day.expect(
+        0,
+        by("order.placer_number=P1^RIS"),
+        &["patient.created", "order.placed"],
+    );
+    day.expect(1, by("order.accession_number=A2^RIS"), &["order.placed"]);
+    // Neither exam has the other's number: only the two hits say that something is wrong.
+    for act in [Schedule, Change, Cancel] {
+        let both = with(
+            patient,
+            "order.placer_number=P1^RIS order.accession_number=A2^RIS",
+        );
+        day.refused(2, order(act, &both), Reason::OrderConflict);
+    }
+}
+
+#[test]
+fn c03_every_number_narrows_what_the_ones_before_it_found() {
+    let mut day = Day::new();
+    for n in 1..=2 {
+        let exam = format!(
+            "patient.id=4711^HOPA order.placer_number=P1^RIS order.accession_number=A{n}^RIS procedure.id=RP{n}"
+        );
+        assert!(day.send(0, &[order(Schedule, &exam)]).is_ok());
+    }
+    let second = "patient.id=4711^HOPA order.placer_number=P1^RIS order.accession_number=A2^RIS";
+    day.expect(1, order(Cancel, second), &["step.status"]);
+    assert_eq!(day.steps(KeyKind::Procedure, "RP1"), ["scheduled"]);
+    assert_eq!(day.steps(KeyKind::Procedure, "RP2"), ["canceled"]);
+}
+
+#[test]
 fn c03_the_same_value_under_another_issuer_is_another_number() {
     let mut day = placed();
     let other = "patient.id=4712^HOPA order.placer_number=P1^OTHER";
