@@ -64,7 +64,7 @@ struct DicomServices {
 
 impl Services for DicomServices {
     fn fallback_charset(&self, peer: &Peer) -> Option<Charset> {
-        self.worklist.charset_of(&peer.calling_ae)
+        self.worklist.charset_of(peer)
     }
 
     fn find<'a>(

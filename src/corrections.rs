@@ -269,7 +269,7 @@ impl Corrections {
         let unit = if entry.port == "mllp" {
             self.intake.reread(&entry, &bytes)
         } else {
-            let charset = |ae: &str| Device::of(&mappings, ae).charset;
+            let charset = |ae: &str| Device::of(&mappings, ae, None).charset;
             self.mpps.reread(&entry, bytes, charset)
         };
         unit.ok_or_else(|| {

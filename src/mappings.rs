@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::{fs, io};
 
 pub mod case_files;
+pub mod find_cases;
 mod fuzzed;
 pub mod reload;
 

@@ -48,6 +48,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("workflow", 6, &["actix_web", "sea_orm"]),
     ("retention", 6, &["actix_web", "sea_orm"]),
     ("worklist/seen", 6, &["actix_web", "sea_orm"]),
+    ("worklist/why_not", 7, &["actix_web", "sea_orm"]),
     // Its test changes the record through the door and swaps mapping files.
     ("worklist/seen/tests", 8, &["actix_web", "sea_orm"]),
     ("mappings", 7, &["actix_web", "sea_orm"]),

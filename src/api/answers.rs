@@ -250,6 +250,25 @@ fn event_whole() -> Value {
     object(&properties)
 }
 
+/// The gates between the steps of a number and a scanner's list.
+pub fn why_not() -> Value {
+    let gate = object(&[
+        ("gate", text()),
+        ("open", flag()),
+        ("why", text()),
+        ("cure", maybe_text()),
+    ]);
+    let step = object(&[
+        ("exam", id()),
+        ("patient", id()),
+        ("step", id()),
+        ("sps_id", text()),
+        ("shown", flag()),
+        ("gates", list(gate)),
+    ]);
+    object(&[("calling", text()), ("file", text()), ("steps", list(step))])
+}
+
 /// What a station sees.
 pub fn worklist() -> Value {
     let item = object(&[

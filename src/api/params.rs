@@ -293,7 +293,8 @@ impl Params {
     }
 }
 
-fn wrong(found: &str, allowed: &str) -> Problem {
+/// A parameter that is not allowed: what was found, what would be.
+pub(super) fn wrong(found: &str, allowed: &str) -> Problem {
     Refusal::new(Reason::RequestParameter, found)
         .allowed(allowed)
         .hint("GET /api/docs lists every path with its parameters")

@@ -52,6 +52,7 @@ pub async fn exams(ask: Ask) -> Result<Reply, Problem> {
         accession: ask.params.owned("accession"),
         patient: ask.params.number("patient"),
         incomplete: ask.params.flag("incomplete"),
+        number: None,
     };
     let rows = ask.state.store.list_exams(&filter, ask.page()).await?;
     Ok(ask.paged(

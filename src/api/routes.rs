@@ -194,6 +194,30 @@ const WORKLIST: &[Param] = &[
         "As the station's own query would say it.",
     ),
 ];
+const WHY_NOT: &[Param] = &[
+    Param::query("calling", Kind::Text(16), "AE title of the scanner.").required(),
+    Param::query(
+        "number",
+        Kind::Text(64),
+        "Accession number or Scheduled Procedure Step ID.",
+    )
+    .required(),
+    Param::query(
+        "address",
+        Kind::Text(45),
+        "IP address of the scanner, where a device file goes by it.",
+    ),
+    Param::query(
+        "query",
+        Kind::Text(500),
+        "Keys of its query, `;` between them: `Modality=CT;ScheduledStationAETitle=CT2`.",
+    ),
+    Param::query(
+        "last",
+        Kind::Flag,
+        "Its last query, as the journal has it, in place of `query`.",
+    ),
+];
 const QUERIES: &[Param] = &[
     Param::query("device", Kind::Text(16), "Calling AE title."),
     FROM,
@@ -285,6 +309,7 @@ pub const ROUTES: &[Route] = routes! {
     Get "/api/messages/{id}" get_message OPERATOR, true, "message", &[ID], Answer::Json(answers::message), messages::one, "A message with its parse, acknowledgement and effects.";
     Get "/api/messages/{id}/body" get_message_body OPERATOR, true, "message", &[ID], Answer::Media("application/octet-stream"), messages::body, "The bytes of a message as they were.";
     Get "/api/worklist" get_worklist VIEWER, true, "scheduled step", WORKLIST, Answer::Json(answers::worklist), worklist::worklist, "The worklist as a station sees it.";
+    Get "/api/worklist/why-not" why_not VIEWER, true, "scheduled step", WHY_NOT, Answer::Json(answers::why_not), worklist::why_not, "Why a scanner is shown the steps of a number, or why not: one verdict per gate and key.";
     Get "/api/queries" list_queries VIEWER, true, "query", QUERIES, page!(answers::query), queues::queries, "Worklist queries of the scanners, latest first.";
     Get "/api/outbox" list_outbox VIEWER, true, "publication", OUTBOX, page!(answers::outbox_item), queues::outbox, "Publications, latest first.";
     Get "/api/outbox/{id}" get_publication VIEWER, true, "publication", &[ID], Answer::Json(answers::outbox), queues::publication, "A publication with its attempts and the server's words.";

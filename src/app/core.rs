@@ -122,7 +122,11 @@ impl Core {
             clock: clock.clone(),
             minter: minter.clone(),
         });
-        let worklist = Arc::new(Worklist::new(Arc::clone(&config), store.clone()));
+        let worklist = Arc::new(Worklist::new(
+            Arc::clone(&config),
+            store.clone(),
+            clock.clone(),
+        ));
         Ok(Self {
             config,
             clock,

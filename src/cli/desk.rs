@@ -1,4 +1,4 @@
-//! What the commands that correct something share: the engine's core beside a running engine, and who is at the keyboard.
+//! What the commands that look into or correct the record share: the engine's core beside a running engine, and who is at the keyboard.
 //!
 //! Such a command is a node of its own: it takes the database's lock for one short transaction like any message, so it may run while
 //! `relais serve` does, and while nothing does. On SQLite it must run on the same machine, by a user who may write the file.
@@ -10,11 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Runs `work` on the corrections of a configuration's engine.
-pub fn correct(
-    config: &Path,
-    work: impl AsyncFnOnce(&Corrections) -> Result<ExitCode, CorrectionError>,
-) -> ExitCode {
+/// Runs `work` on the core of a configuration's engine.
+pub fn with_core(config: &Path, work: impl AsyncFnOnce(&Core) -> ExitCode) -> ExitCode {
     let config = match load_config(config) {
         Ok(config) => config,
         Err(code) => return code,
@@ -27,8 +24,19 @@ pub fn correct(
                 return ExitCode::from(FAILED);
             }
         };
-        let done = work(&core.corrections()).await;
+        let code = work(&core).await;
         core.close().await;
+        code
+    })
+}
+
+/// Runs `work` on the corrections of a configuration's engine.
+pub fn correct(
+    config: &Path,
+    work: impl AsyncFnOnce(&Corrections) -> Result<ExitCode, CorrectionError>,
+) -> ExitCode {
+    with_core(config, async |core| {
+        let done = work(&core.corrections()).await;
         done.unwrap_or_else(|error| {
             eprintln!("error: {error}");
             ExitCode::from(match error {

@@ -13,6 +13,7 @@ pub mod reference;
 pub mod serve;
 pub mod token;
 pub mod trial;
+pub mod worklist;
 
 use crate::config::{Config, read};
 use crate::diagnostic::render;
@@ -76,6 +77,8 @@ enum Command {
     Trial(trial::Trial),
     /// Check mapping files, run their cases, or try them on a message.
     Mapping(mapping::MappingArgs),
+    /// See why a scanner is shown a step, or why not.
+    Worklist(worklist::Worklist),
     /// Make tokens for the HTTP interface.
     Token(token::Token),
     /// Print a reference page from the code, as Markdown.
@@ -115,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Restore(files) => backup::restore(&files),
         Command::Demo(command) => demo::run(&command),
         Command::Trial(command) => trial::run(&command),
+        Command::Worklist(command) => worklist::run(command),
         Command::Token(command) => token::run(&command),
         Command::Mapping(arguments) => run_mapping(&arguments),
         Command::Reference { page } => reference::run(&page),

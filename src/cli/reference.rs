@@ -2,12 +2,14 @@
 
 use crate::api::problem::status_of;
 use crate::config::settings;
+use crate::dicom::dictionary::{tag_of, traits, vr_of};
 use crate::domain::reason::{Class, Reason};
 use crate::domain::record::{Bad, FIELDS};
 use crate::domain::value::Kind;
 use crate::fhir::shape::{SHAPES, Section, Target};
 use crate::hl7::ack::{before_2_7, code_of};
 use crate::mapping::codes::CODES;
+use crate::mapping::definitions::{ReturnType, worklist};
 use crate::mapping::functions::FUNCTIONS;
 use crate::mapping::schema;
 use crate::telemetry::catalogue;
@@ -134,6 +136,30 @@ fn mapping() -> String {
             "| `{}` | {} |\n",
             function.name,
             function.doc.replace('|', "\\|")
+        ));
+    }
+    page.push_str(
+        "\n## Attributes of worklist items\n\nTargets of `worklist/*.toml` and `devices/*.toml`, under `[set]` by their place. Type 1 without a value withholds the \
+         item, type 2 goes out with zero length, even if no line names it, type 3 is left out. Lengths are in characters, of a name for each \
+         component group; `[limits]` of a device file makes them smaller.\n\n| attribute | VR | longest | type |\n|---|---|---|---|\n",
+    );
+    for (path, kind) in worklist() {
+        let keyword = path.rsplit('.').next().unwrap_or(path);
+        let Some(vr) = tag_of(keyword).map(vr_of) else {
+            continue;
+        };
+        let longest = match traits(vr) {
+            traits if traits.charset && traits.max > 0 => traits.max.to_string(),
+            _ => String::new(),
+        };
+        let kind = match kind {
+            ReturnType::Required => "1",
+            ReturnType::Empty => "2",
+            ReturnType::Optional => "3",
+        };
+        page.push_str(&format!(
+            "| `{path}` | {} | {longest} | {kind} |\n",
+            vr.to_string()
         ));
     }
     for shape in SHAPES {

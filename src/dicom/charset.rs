@@ -81,6 +81,11 @@ impl Charset {
             .map(|(set, ..)| *set)
     }
 
+    /// The defined terms, without code extensions.
+    pub fn terms() -> impl Iterator<Item = &'static str> {
+        TERMS.iter().map(|(_, alone, ..)| *alone)
+    }
+
     /// The defined term to write; `None` for the default repertoire, whose attribute is left out.
     pub fn term(self) -> Option<&'static str> {
         TERMS

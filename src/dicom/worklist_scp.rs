@@ -10,6 +10,7 @@ use crate::dicom::dimse::status;
 use crate::dicom::query_journal::{Asked, QueryJournal};
 use crate::dicom::scp::{DimseFailure, FindAnswer, Peer};
 use crate::domain::reason::{Place, Refusal};
+use crate::mapping::MappingSet;
 use crate::mappings::Mappings;
 use crate::telemetry::peers;
 use crate::worklist::device::Device;
@@ -28,8 +29,12 @@ pub struct WorklistScp {
 
 impl WorklistScp {
     /// The repertoire that a device reads and, lacking a declaration, writes.
-    pub fn charset_of(&self, calling_ae: &str) -> Option<Charset> {
-        Device::of(&self.mappings.current(), calling_ae).charset
+    pub fn charset_of(&self, peer: &Peer) -> Option<Charset> {
+        self.device(&self.mappings.current(), peer).charset
+    }
+
+    fn device(&self, set: &MappingSet, peer: &Peer) -> Device {
+        Device::of(set, &peer.calling_ae, Some(peer.addr.ip().to_canonical()))
     }
 
     /// Finds the items that answer an identifier.
@@ -40,7 +45,7 @@ impl WorklistScp {
             failure(&refusal)
         })?;
         let set = self.mappings.current();
-        let device = Device::of(&set, &peer.calling_ae);
+        let device = self.device(&set, peer);
         let mut seen = self
             .worklist
             .seen(&set, &device, &query)

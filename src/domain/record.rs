@@ -420,6 +420,14 @@ pub const FIELDS: &[FieldDef] = &[
         Warn,
         "ORC-21; 0008,0080",
     ),
+    one("order", "institution_code", Concept, Warn, "0008,0082"),
+    one(
+        "order",
+        "institution_address",
+        Address,
+        Warn,
+        "ORC-22; 0008,0081",
+    ),
     one("order", "department", Organization, Warn, "0008,1040"),
     many(
         "order",

@@ -1,8 +1,9 @@
 //! Cases: what a mapping file makes of an example, written down beside it and compared.
 //!
 //! A case is a directory `NAME.cases/CASE/` with its input (`in.hl7`; `in.json` and `case.toml` for MPPS; `in.toml` for what leaves),
-//! if needed `link.toml`, and `want.toml`, the whole result in stable words, with `[origins]` where the case is about them. This module
-//! is pure: `mappings` finds the files.
+//! if needed `link.toml`, and `want.toml`, the whole result in stable words, with `[origins]` where the case is about them. `find.toml`
+//! adds queries of devices: who sees the step is not known here, `mappings` asks the worklist with what [`input`] gives. This module is
+//! pure: `mappings` finds the files.
 
 mod difference;
 mod form;
@@ -16,7 +17,9 @@ pub use print::word;
 use super::model::{FileKind, Model};
 use super::{LinkView, MappingSet, MppsOp, Translation};
 use crate::diagnostic::did_you_mean;
+use crate::domain::command::Command;
 use crate::domain::ids::JournalId;
+use crate::domain::node::Node;
 use crate::domain::reason::Refusal;
 use crate::domain::value::Issuer;
 use crate::hl7::message::{Message, Reading};
@@ -27,15 +30,24 @@ use std::collections::BTreeMap;
 /// Files that a case of a kind of mapping file may have; any other is a mistake.
 fn parts(kind: FileKind) -> &'static [&'static str] {
     match kind {
-        FileKind::Hl7 => &["in.hl7", "link.toml", "want.toml"],
+        FileKind::Hl7 => &["in.hl7", "find.toml", "link.toml", "want.toml"],
         FileKind::Mpps => &["in.json", "case.toml", "link.toml", "want.toml"],
-        FileKind::Worklist | FileKind::Resource(_) => &["in.toml", "want.toml"],
+        FileKind::Worklist | FileKind::Device => &["in.toml", "find.toml", "want.toml"],
+        FileKind::Resource(_) => &["in.toml", "want.toml"],
     }
 }
 
 /// True for a name that only a file of a case has: it must not stand elsewhere.
 pub fn is_part(name: &str) -> bool {
-    ["in.hl7", "in.json", "case.toml", "link.toml", "want.toml"].contains(&name)
+    [
+        "in.hl7",
+        "in.json",
+        "case.toml",
+        "find.toml",
+        "link.toml",
+        "want.toml",
+    ]
+    .contains(&name)
 }
 
 /// What a set makes of a case.
@@ -92,8 +104,17 @@ impl Case {
 /// # Errors
 /// A text naming the part of the case that cannot be read and why.
 pub fn judge(set: &MappingSet, case: &Case) -> Result<Verdict, String> {
+    judge_with(set, case, "")
+}
+
+/// As [`judge`]; `more` is what others add to the result.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_with(set: &MappingSet, case: &Case, more: &str) -> Result<Verdict, String> {
     let model = model(set, case)?;
-    let given = given(set, model, case)?;
+    let mut given = given(set, model, case)?;
+    given.text.push_str(more);
     let (body, asked) = origins::split(case.text("want.toml")?.unwrap_or_default())?;
     let mut text = match case.want() {
         Some(_) => difference::difference(&body, &given, model).unwrap_or_default(),
@@ -141,9 +162,9 @@ fn given(set: &MappingSet, model: &Model, case: &Case) -> Result<Given, String> 
     match model.kind {
         FileKind::Hl7 => hl7(set, model, case),
         FileKind::Mpps => mpps(set, model, case),
-        FileKind::Worklist => {
+        FileKind::Worklist | FileKind::Device => {
             let node = scope::tree(super::scope::WORKLIST, case.required("in.toml")?)?;
-            Ok(match set.worklist_item(&node, None) {
+            Ok(match set.worklist_item(&model.name, &node) {
                 Ok(item) => Given {
                     text: print::item(&item),
                     origins: origins::of_item(&item.origins),
@@ -203,6 +224,42 @@ fn hl7(set: &MappingSet, model: &Model, case: &Case) -> Result<Given, String> {
     Ok(of_translation(message.and_then(|message| {
         set.translate_hl7(&message, &link, JournalId(0))
     })))
+}
+
+/// What a case gives to those who look at the result from outside the mapping.
+#[derive(Debug)]
+pub enum Input {
+    /// The record that a worklist file sees, with its step.
+    Step(Node<'static>),
+    /// What the message asks for; nothing if it is refused.
+    Commands(Vec<Command>),
+    /// Nothing that a worklist shows.
+    Other,
+}
+
+/// The input of a case that has run.
+///
+/// # Errors
+/// As [`run`].
+pub fn input(set: &MappingSet, case: &Case) -> Result<Input, String> {
+    let model = model(set, case)?;
+    Ok(match model.kind {
+        FileKind::Worklist | FileKind::Device => Input::Step(scope::tree(
+            super::scope::WORKLIST,
+            case.required("in.toml")?,
+        )?),
+        FileKind::Hl7 => {
+            let (message, link) = received(model, case)?;
+            let translation = message.and_then(|m| set.translate_hl7(&m, &link, JournalId(0)));
+            Input::Commands(translation.map_or(vec![], |t| t.commands))
+        }
+        _ => Input::Other,
+    })
+}
+
+/// A text as TOML.
+pub fn quoted(text: &str) -> String {
+    form::inline(&serde_json::Value::String(text.to_owned()))
 }
 
 /// `case.toml` of an MPPS case: what the association would say.

@@ -219,6 +219,66 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "case",
         "A case is a directory beside its file: NAME.cases/CASE/ with its input and want.toml.",
     ),
+    (
+        "M110",
+        "attribute that the worklist does not define",
+        "Neither PS3.4 Table K.6-1 nor the modules that it takes whole have the attribute; it is sent to a scanner that asks for it.",
+    ),
+    (
+        "M111",
+        "limit of nothing",
+        "[limits] names an attribute that a line of the file or its bases shows, at its place: \"ScheduledProcedureStepSequence.ScheduledProcedureStepDescription\" = 24. Limits are for names, texts and identifiers.",
+    ),
+    (
+        "M112",
+        "limit without effect",
+        "The standard's own limit is smaller.",
+    ),
+    (
+        "M113",
+        "unknown character set",
+        "The label lists the defined terms that can be written.",
+    ),
+    (
+        "M114",
+        "unencodable without charset",
+        "Only a repertoire that the device demands can lack a character.",
+    ),
+    (
+        "M115",
+        "two files for one device",
+        "A device has one file, whatever the order of files: the matches of two files may not take the same AE title from the same address.",
+    ),
+    (
+        "M116",
+        "match names no device",
+        "match = { calling_ae = [\"CT2\"], address = [\"10.1.4.12\"] }: any of the titles and any of the addresses; a list that is not there takes all.",
+    ),
+    (
+        "M117",
+        "too many bases",
+        "At most three: worklist/default, a vendor's model, the device. Deeper, nobody finds the line that counts.",
+    ),
+    (
+        "M118",
+        "device file in the wrong place",
+        "What is for one device stands in devices/, with base = \"worklist/default\" or another file of devices/.",
+    ),
+    (
+        "M119",
+        "station that chooses no longer",
+        "Matching runs on the item as the device sees it: where every item shows the same station, a query for it finds them all. [shows] stations says whose steps are meant.",
+    ),
+    (
+        "M120",
+        "required attribute without rule",
+        "Type 1 of PS3.4 Table K.6-1: without it no item goes out at all.",
+    ),
+    (
+        "M121",
+        "unknown status",
+        "A step is on a list while it is SCHEDULED, ARRIVED, READY or STARTED; as shipped, STARTED is not shown.",
+    ),
 ];
 
 /// Title of a code.

@@ -105,6 +105,13 @@ mod tests {
             .iter()
             .find(|(p, _)| *p == "ScheduledProcedureStepSequence.Modality");
         assert_eq!(modality.map(|(_, t)| *t), Some(ReturnType::Required));
+        for (path, _) in worklist() {
+            let keyword = path.rsplit('.').next().unwrap_or(path);
+            assert!(
+                crate::dicom::dictionary::tag_of(keyword).is_some(),
+                "{path}"
+            );
+        }
         assert!(mpps().contains(&"PerformedSeriesSequence.SeriesInstanceUID"));
     }
 }

@@ -77,6 +77,10 @@ impl Words<'_> {
             FileKind::Hl7 => format!("reads {}, {}", model.messages.join(", "), rows(&model.each)),
             FileKind::Mpps => format!("reads {} of performed steps", model.messages.join(", ")),
             FileKind::Worklist => "makes a worklist item of each scheduled step".to_owned(),
+            FileKind::Device => match &model.device.matches {
+                Some(rule) => format!("makes a worklist item of each scheduled step for {rule}"),
+                None => "is a base for files of devices".to_owned(),
+            },
             FileKind::Resource(shape) => format!("makes a {}", shape.resource),
         });
         if !model.bases.is_empty() {

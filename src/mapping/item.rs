@@ -2,25 +2,26 @@
 //!
 //! The file says which value feeds which attribute; what becomes of an absent one is the standard's: type 1 withholds the item, type
 //! 2 goes out with zero length even if no line names it, type 3 is left out. Identifiers that do not fit withhold, prose is left out
-//! with a warning.
+//! with a warning. A device file's `[limits]` make the standard's lengths smaller.
 
 use super::MappingSet;
-use super::ast::ExprKind;
+use super::ast::{Expr, ExprKind, Seen, walk};
 use super::definitions::{ReturnType, worklist};
+use super::device::DEFAULT;
 use super::eval::{Answer, Eval, Scope, Warning};
 use super::model::{Goal, Model, Rule};
 use super::record_source;
 use super::typing;
 use crate::dicom::dataset::{DataSet, Element};
 use crate::dicom::datatype::{Fault, element_in};
-use crate::dicom::dictionary::{Tag, tag_of, traits, vr_of};
+use crate::dicom::dictionary::{Tag, is_multi, tag_of, traits, vr_of};
 use crate::domain::fields::Origin;
 use crate::domain::ids::JournalId;
 use crate::domain::node::Node;
 use crate::domain::value::Value;
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A rendered item.
@@ -60,6 +61,9 @@ const IDENTIFYING: &[&str] = &[
     "ScheduledProcedureStepSequence.ScheduledStationAETitle",
 ];
 
+/// The sequence that every item has.
+const STEP: &str = "ScheduledProcedureStepSequence";
+
 /// Names of a tree of the record.
 pub struct RecordScope<'m> {
     /// Later names hide earlier ones.
@@ -84,16 +88,15 @@ impl<'m> Scope<'m> for RecordScope<'m> {
 }
 
 impl MappingSet {
-    /// The item of a step, as `worklist/default.toml` describes it. `scope` holds patient, visit, order, procedure, step and site.
-    pub fn worklist_item(
-        &self,
-        scope: &Node<'_>,
-        _device: Option<&str>,
-    ) -> Result<WorklistItem, Withheld> {
-        let Some(model) = self.models.get("worklist/default.toml") else {
+    /// The item of a step as a worklist or device file describes it. `scope` holds patient, visit, order, procedure, step and site.
+    ///
+    /// # Errors
+    /// A type 1 attribute has no value, or an identifier does not fit.
+    pub fn worklist_item(&self, file: &str, scope: &Node<'_>) -> Result<WorklistItem, Withheld> {
+        let Some(model) = self.view(file) else {
             return Err(Withheld {
                 keyword: String::new(),
-                rule: "worklist/default.toml".to_owned(),
+                rule: DEFAULT.to_owned(),
                 why: "there is no such file".to_owned(),
             });
         };
@@ -106,6 +109,7 @@ impl MappingSet {
             scope: names,
             warnings: &warnings,
             sets: BTreeMap::new(),
+            alive: BTreeSet::new(),
             origins: vec![],
         };
         for section in model.sections("set") {
@@ -122,21 +126,60 @@ impl MappingSet {
             warnings: warnings.into_inner(),
         })
     }
+
+    /// The first condition of a file's `[shows] when` that does not hold for a step, as `file:line`.
+    pub fn hidden_by(&self, file: &str, scope: &Node<'_>) -> Option<String> {
+        let model = self.view(file)?;
+        let names = RecordScope::of(scope);
+        let warnings = RefCell::default();
+        let closed = model.device.shows.when.iter().find(|guard| {
+            let ev = Eval {
+                library: &self.library,
+                consts: &model.consts,
+                link: None,
+                scope: &names,
+                label: &guard.label,
+                limit: None,
+                warnings: &warnings,
+            };
+            // A condition that cannot be answered shows nothing: nothing is guessed.
+            !matches!(ev.cond(&guard.cond, None), Ok(true))
+        });
+        closed.map(|guard| guard.label.to_string())
+    }
+
+    /// True if a worklist or device file shows a field of the record as it is under an attribute (by path,
+    /// `ScheduledProcedureStepSequence.Modality`): only then may the database narrow a query on it by the stored value.
+    pub fn shows(&self, file: &str, attribute: &str, field: &str) -> bool {
+        let model = self.view(file);
+        model.is_some_and(|model| shows_field(model, attribute, field))
+    }
 }
 
-impl MappingSet {
-    /// True if the worklist shows a field of the record as it is under an attribute (by path, `ScheduledProcedureStepSequence.Modality`):
-    /// only then may the database narrow a query on it by the stored value.
-    pub fn shows(&self, attribute: &str, field: &str) -> bool {
-        let rule = self
-            .models
-            .get("worklist/default.toml")
-            .and_then(|model| model.rule("set", attribute));
-        rule.is_some_and(|rule| match rule.exprs.as_slice() {
-            [expr] => matches!(&expr.kind, ExprKind::Name(path) if path.text() == field && path.steps.iter().all(|s| s.select.is_none())),
-            _ => false,
-        })
+/// See [`MappingSet::shows`].
+pub fn shows_field(model: &Model, attribute: &str, field: &str) -> bool {
+    let rule = model.rule("set", attribute);
+    rule.is_some_and(|rule| match rule.exprs.as_slice() {
+        [expr] => matches!(&expr.kind, ExprKind::Name(path) if path.text() == field && path.steps.iter().all(|s| s.select.is_none())),
+        _ => false,
+    })
+}
+
+/// True for a rule that says the same of every step: it keeps no nested item alive (a line of constants is no news).
+fn is_constant(rule: &Rule) -> bool {
+    let mut reads = false;
+    for expr in &rule.exprs {
+        walk(expr, &mut |seen| {
+            if let Seen::Expr(Expr {
+                kind: ExprKind::Name(path),
+                ..
+            }) = seen
+            {
+                reads |= path.steps.first().is_some_and(|s| s.name != "const");
+            }
+        });
     }
+    !reads
 }
 
 /// The site's zone, in which times with an offset are shown.
@@ -165,6 +208,8 @@ struct Draft<'d, 'm> {
     warnings: &'d RefCell<Vec<Warning>>,
     /// Attributes by the path of their sequence; `""` is the item itself.
     sets: BTreeMap<String, DataSet>,
+    /// Paths of sequences in which something of the record was said.
+    alive: BTreeSet<String>,
     origins: Vec<(String, Vec<Origin>)>,
 }
 
@@ -182,10 +227,12 @@ impl<'m> Draft<'_, 'm> {
             rule: rule.label.to_string(),
             why,
         };
-        let (values, origins) = {
-            let ev = self.eval(rule, tag);
+        let own_limit = self.model.device.limits.get(path).copied();
+        let (mut values, origins) = {
+            let ev = self.eval(rule, tag, own_limit);
+            // An array is a list of entries where several values may stand, else a list of attempts.
             let items = ev
-                .rule(rule, true)
+                .rule(rule, is_multi(tag))
                 .map_err(|refusal| withheld(refusal.to_string()))?;
             let values: Vec<Value> = items.iter().filter_map(typing::raw).collect();
             let origins = items
@@ -193,9 +240,19 @@ impl<'m> Draft<'_, 'm> {
                 .flat_map(|i| i.origins(JournalId(0), &rule.label));
             (values, origins.collect::<Vec<_>>())
         };
-        let element = match element_in(&values, tag, None, self.zone.as_ref()) {
+        let of_number = |v: &Value| matches!(v, Value::Identifier(_) | Value::Uid(_));
+        let identifying = IDENTIFYING.contains(&path.as_str())
+            || own_limit.is_some() && values.iter().any(of_number);
+        let mut made = element_in(&values, tag, own_limit, self.zone.as_ref());
+        if made.as_ref().is_err_and(|e| e.fault == Fault::Many) && !identifying {
+            let message = format!("{path}: 1 of {} values", values.len());
+            self.eval(rule, tag, own_limit).warn(message, None);
+            values.truncate(1);
+            made = element_in(&values, tag, own_limit, self.zone.as_ref());
+        }
+        let element = match made {
             Ok(element) => element,
-            Err(error) if error.fault != Fault::Partial && IDENTIFYING.contains(&path.as_str()) => {
+            Err(error) if error.fault != Fault::Partial && identifying => {
                 return Err(withheld(format!(
                     "{}; allowed: {}",
                     error.found, error.allowed
@@ -206,7 +263,7 @@ impl<'m> Draft<'_, 'm> {
                     "{path}: {}; allowed: {}; left out",
                     error.found, error.allowed
                 );
-                self.eval(rule, tag).warn(message, None);
+                self.eval(rule, tag, own_limit).warn(message, None);
                 Element::empty(tag)
             }
         };
@@ -217,13 +274,20 @@ impl<'m> Draft<'_, 'm> {
             (true, ReturnType::Optional) => return Ok(()),
             _ => {}
         }
+        if !element.is_empty() && !is_constant(rule) {
+            let parent = path.rsplit_once('.').map_or("", |(p, _)| p);
+            self.alive.insert(parent.to_owned());
+        }
         self.origins.push((path.clone(), origins));
         self.put(path, element);
         Ok(())
     }
 
-    fn eval<'e>(&'e self, rule: &'e Rule, tag: Tag) -> Eval<'e, 'm> {
-        let most = traits(vr_of(tag)).max;
+    fn eval<'e>(&'e self, rule: &'e Rule, tag: Tag, own_limit: Option<usize>) -> Eval<'e, 'm> {
+        let most = match (traits(vr_of(tag)).max, own_limit) {
+            (0, own) => own.unwrap_or(0),
+            (most, own) => own.map_or(most, |own| own.min(most)),
+        };
         Eval {
             library: &self.set.library,
             consts: &self.model.consts,
@@ -245,7 +309,6 @@ impl<'m> Draft<'_, 'm> {
 
     /// Type 1 and 2 attributes that no line names, at the levels that are always there.
     fn unmapped(&mut self) -> Result<(), Withheld> {
-        const STEP: &str = "ScheduledProcedureStepSequence";
         for (path, return_type) in worklist() {
             let (parent, keyword) = path.rsplit_once('.').unwrap_or(("", path));
             let there = self
@@ -284,6 +347,10 @@ impl<'m> Draft<'_, 'm> {
                 continue;
             };
             let (parent, keyword) = path.rsplit_once('.').unwrap_or(("", &path));
+            if path != STEP && !self.alive.contains(&path) {
+                continue;
+            }
+            self.alive.insert(parent.to_owned());
             let parent = self.sets.entry(parent.to_owned()).or_default();
             parent.put_items(keyword, vec![item]);
         }

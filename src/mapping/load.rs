@@ -10,8 +10,9 @@ pub use reader::{FileReader, with_inherited};
 use super::ast::Group;
 use super::check;
 use super::definitions::{FieldDefinition, hl7_segments};
+use super::device::DeviceRules;
 use super::model::*;
-use super::{section, table};
+use super::{device, section, table};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::fhir::shape;
 use crate::toml_file::{At, Codes, Doc, Table};
@@ -70,6 +71,8 @@ pub fn load(files: &[SourceFile]) -> Loaded {
             loaded.models.insert((*name).to_owned(), model.clone());
         }
     }
+    let overlaps = device::overlaps(&loaded.models);
+    loaded.problems.extend(overlaps);
     loaded
         .problems
         .sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
@@ -84,7 +87,7 @@ fn in_directory<'n>(name: &'n str, directory: &str, extension: &str) -> Option<&
 
 /// True for the name of a file that holds rules.
 pub fn is_mapping(name: &str) -> bool {
-    ["inbound/", "worklist/", "outbound/fhir/"]
+    ["inbound/", "worklist/", "devices/", "outbound/fhir/"]
         .iter()
         .any(|d| in_directory(name, d, ".toml").is_some())
 }
@@ -186,10 +189,12 @@ impl Loader<'_, '_> {
                 each: (Group::Message, None),
                 sections: vec![],
                 consts: BTreeMap::new(),
+                device: DeviceRules::default(),
             },
         };
-        model.name = file.name.clone();
-        model.kind = header.kind;
+        inherit(&mut model, file);
+        model.kind = kind_in(header.kind, &root, file)?;
+        too_deep(&model, &root);
         let mut reader = FileReader {
             doc,
             model: &mut model,
@@ -198,6 +203,9 @@ impl Loader<'_, '_> {
         reader.from(&root);
         reader.consts(&root);
         section::sections(&mut reader, &root);
+        if matches!(header.kind, FileKind::Worklist | FileKind::Device) {
+            device::read(&mut reader, &root);
+        }
         Some(model)
     }
 
@@ -237,6 +245,59 @@ impl Loader<'_, '_> {
             return None;
         }
         self.build(&name, found)
+    }
+}
+
+/// Gives a model its own name. A device's match is its own, unless the base is the same file of a layer below.
+fn inherit(model: &mut Model, file: &SourceFile) {
+    model.name.clone_from(&file.name);
+    let same = model.bases.first() == Some(&file.name);
+    model.device.matches = model
+        .device
+        .matches
+        .take()
+        .filter(|_| same)
+        .map(|rule| device::Match { span: 0..0, ..rule });
+}
+
+/// The kind of a file, given its place: files of `devices/` are worklists of one device.
+fn kind_in(kind: FileKind, root: &Table<'_>, file: &SourceFile) -> Option<FileKind> {
+    use FileKind::{Device, Worklist};
+    match (kind, file.name.starts_with("devices/")) {
+        (Worklist | Device, true) => Some(Device),
+        (Worklist | Device, false) => Some(Worklist),
+        (kind, false) => Some(kind),
+        (_, true) => {
+            let place = root.item("base").map_or(0..0, |base| base.outer_span());
+            let message = "a device file says what a scanner is told";
+            let problem = Diagnostic::error("M118", root.doc().file(), place, message);
+            let hint = "base = \"worklist/default\", or another file of devices/";
+            root.doc().report(problem.hint(hint));
+            None
+        }
+    }
+}
+
+/// Most files that one value of a worklist may pass through: the default, a vendor's model, the device.
+const DEEPEST: usize = 3;
+
+fn too_deep(model: &Model, root: &Table<'_>) {
+    if !matches!(model.kind, FileKind::Worklist | FileKind::Device) {
+        return;
+    }
+    // The same file of several layers is one step.
+    let mut names: Vec<&str> = model.bases.iter().map(String::as_str).collect();
+    names.push(&model.name);
+    names.sort_unstable();
+    names.dedup();
+    if names.len() > DEEPEST {
+        let place = root.item("base").map_or(0..0, |base| base.outer_span());
+        let message = format!("{} files deep", names.len());
+        let problem = Diagnostic::error("M117", root.doc().file(), place, message);
+        let chain = model.bases.join(" <- ");
+        root.doc().report(problem.label(chain).hint(format!(
+            "at most {DEEPEST}: worklist/default, a vendor's model, the device"
+        )));
     }
 }
 

@@ -17,6 +17,7 @@ mod command;
 pub mod compare;
 pub mod coverage;
 pub mod definitions;
+pub mod device;
 mod dicom_source;
 mod eval;
 pub mod explain;
@@ -120,6 +121,7 @@ pub fn fuzz_mapping_file(data: &[u8]) -> u64 {
     let (set, problems) = MappingSet::compile(vec![
         file("inbound/fuzz.toml"),
         file("worklist/fuzz.toml"),
+        file("devices/fuzz.toml"),
         file("segments/fuzz.toml"),
         file("outbound/fhir/patient.toml"),
     ]);

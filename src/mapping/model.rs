@@ -2,6 +2,7 @@
 
 use super::ast::{Cond, Dialect, Expr};
 use super::definitions::Segments;
+use super::device::DeviceRules;
 use super::table::Table;
 use crate::domain::record::FieldDef;
 use crate::domain::value::Value;
@@ -26,8 +27,10 @@ pub enum FileKind {
     Hl7,
     /// MPPS data set to record.
     Mpps,
-    /// Step to worklist item.
+    /// Step to worklist item, for every device that has no file of its own.
     Worklist,
+    /// Step to worklist item, for one device (`devices/`).
+    Device,
     /// Record to a resource.
     Resource(&'static Shape),
 }
@@ -38,7 +41,7 @@ impl FileKind {
         match self {
             Self::Hl7 => Dialect::Hl7,
             Self::Mpps => Dialect::Dicom,
-            Self::Worklist | Self::Resource(_) => Dialect::Record,
+            Self::Worklist | Self::Device | Self::Resource(_) => Dialect::Record,
         }
     }
 }
@@ -113,6 +116,8 @@ pub struct Model {
     pub each: (super::ast::Group, Option<String>),
     pub sections: Vec<Section>,
     pub consts: BTreeMap<String, Value>,
+    /// Whom a worklist file is for, how it talks, what it shows.
+    pub device: DeviceRules,
 }
 
 impl Model {

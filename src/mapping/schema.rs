@@ -4,8 +4,10 @@
 
 use super::ast::Group;
 use super::definitions::worklist;
+use super::device::OPEN;
 use super::section::RESERVED;
-use crate::domain::record::{FIELDS, LISTS, SECTIONS};
+use crate::dicom::charset::Charset;
+use crate::domain::record::{FIELDS, LISTS, SECTIONS, STEP_STATUS};
 use crate::fhir::shape::{self, Shape, Target};
 use serde_json::{Map, Value as Json, json};
 
@@ -167,7 +169,13 @@ fn words(reserved: &[&str]) -> Map<String, Json> {
 }
 
 fn worklist_item() -> Json {
-    let from = object(map([("kind", json!({ "type": "string" }))]), &[]);
+    let text = json!({ "type": "string" });
+    let texts = json!({ "type": "array", "items": text });
+    let matching = [("calling_ae", texts.clone()), ("address", texts)];
+    let from = object(
+        map([("kind", text), ("match", object(map(matching), &[]))]),
+        &[],
+    );
     let to = object(map([("kind", json!({ "enum": ["dicom.mwl"] }))]), &[]);
     let mut keys = common(from, Some(to));
     let mut table = Tree::default();
@@ -177,11 +185,53 @@ fn worklist_item() -> Json {
     let mut set = object(table.properties(), &[]);
     open(&mut set);
     keys.insert("set".to_owned(), set);
+    keys.extend(device());
     page(
         "Relais: a scheduled step becomes a worklist item",
         keys,
         &["format"],
     )
+}
+
+/// What a file says of its device: `[speaks]`, `[limits]`, `[shows]`.
+fn device() -> Map<String, Json> {
+    let text = json!({ "type": "string" });
+    let texts = json!({ "type": "array", "items": text });
+    let days = json!({ "type": "integer", "minimum": 0 });
+    let days = [("back", days.clone()), ("ahead", days)];
+    let open: Vec<String> = STEP_STATUS[..OPEN]
+        .iter()
+        .map(|s| s.to_uppercase())
+        .collect();
+    let charsets: Vec<&str> = Charset::terms().collect();
+    let limit = json!({ "type": "integer", "minimum": 1 });
+    let speaks = [
+        ("charset", json!({ "anyOf": [{ "enum": charsets }, text] })),
+        (
+            "unencodable",
+            json!({ "enum": ["transliterate", "withhold"] }),
+        ),
+    ];
+    let shows = [
+        ("stations", texts),
+        ("modality", text.clone()),
+        ("when", text),
+        ("days", object(map(days), &["back", "ahead"])),
+        (
+            "statuses",
+            json!({ "type": "array", "items": { "enum": open } }),
+        ),
+    ];
+    map([
+        ("speaks", object(map(speaks), &[])),
+        (
+            "limits",
+            json!({ "type": "object", "additionalProperties": {
+                "anyOf": [limit, { "type": "object", "additionalProperties": limit }]
+            } }),
+        ),
+        ("shows", object(map(shows), &[])),
+    ])
 }
 
 /// Table K.6-1 lets a server return further attributes of the modules: any keyword may stand at any level.

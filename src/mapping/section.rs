@@ -17,10 +17,13 @@ pub(super) const RESERVED: &[&str] = &["each", "group_by", "if_none", "when"];
 /// Keys of the root that are no sections.
 const HEADER: &[&str] = &["format", "base", "from", "to", "const"];
 
+/// Sections of a worklist file that hold no attributes: [`super::device`] reads them.
+const BESIDE: &[&str] = &["speaks", "limits", "shows"];
+
 /// Reads every section of a file into its model.
 pub fn sections(reader: &mut FileReader<'_, '_>, root: &Table<'_>) {
     let to_keys: &[&str] = match reader.model.kind {
-        FileKind::Worklist => &["kind"],
+        FileKind::Worklist | FileKind::Device => &["kind"],
         FileKind::Resource(_) => &["resource", "shape", "identity"],
         _ => &[],
     };
@@ -28,7 +31,8 @@ pub fn sections(reader: &mut FileReader<'_, '_>, root: &Table<'_>) {
         to.finish(to_keys);
     }
     for (key, item) in root.entries() {
-        if HEADER.contains(&key.value) {
+        let is_worklist = matches!(reader.model.kind, FileKind::Worklist | FileKind::Device);
+        if HEADER.contains(&key.value) || is_worklist && BESIDE.contains(&key.value) {
             continue;
         }
         let known = known_sections(reader.model.kind);
@@ -52,7 +56,7 @@ fn known_sections(kind: FileKind) -> Vec<&'static str> {
             .copied()
             .chain(LISTS.iter().map(|l| l.section))
             .collect(),
-        FileKind::Worklist => vec!["set"],
+        FileKind::Worklist | FileKind::Device => vec!["set", "speaks", "limits", "shows"],
         FileKind::Resource(shape) => {
             let mut names = vec!["set"];
             fn below(sections: &'static [shape::Section], names: &mut Vec<&'static str>) {
@@ -241,7 +245,7 @@ fn goal(
                 None
             }
         },
-        FileKind::Worklist => attribute(reader, target, span),
+        FileKind::Worklist | FileKind::Device => attribute(reader, target, span),
         FileKind::Resource(shape) => {
             let targets = match section {
                 "set" => shape.targets,
@@ -314,6 +318,13 @@ fn attribute(
         let message = format!("`{keyword}` does not stand at this level");
         reader.report(Problem::new("M061", span, message).hint(format!("it belongs to {table}")));
         return None;
+    }
+    if !here {
+        let message = format!("the worklist does not define `{keyword}`");
+        reader.report(
+            Problem::warning("M110", span, message)
+                .label("PS3.4 Table K.6-1; a scanner must ask for it to see it"),
+        );
     }
     Some(Goal::Attribute(target.to_owned()))
 }

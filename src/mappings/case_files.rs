@@ -1,6 +1,6 @@
 //! Finds the cases beside mapping files, runs them and writes what is blessed.
 
-use super::{below, compile, read_bounded, relative, sources};
+use super::{below, compile, find_cases, read_bounded, relative, sources};
 use crate::diagnostic::Diagnostic;
 use crate::mapping::MappingSet;
 use crate::mapping::cases::{self, Case};
@@ -45,7 +45,7 @@ pub fn run_cases(
         if !filter.is_empty() && !filter.iter().any(|part| name.contains(part.as_str())) {
             continue;
         }
-        let outcome = match cases::judge(set, &case) {
+        let outcome = match find_cases::judge(set, &case) {
             Err(why) => Outcome::Broken(why),
             Ok(verdict) if case.want().is_some() && verdict.difference.is_none() => Outcome::Passed,
             Ok(verdict) if bless => {
@@ -145,16 +145,31 @@ mod tests {
     use super::*;
     use crate::mappings::Mappings;
 
-    #[test]
-    fn the_shipped_cases_pass() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
-        let mappings = Mappings::load(&[]).map_err(|refused| refused.text).unwrap();
+    /// All cases of a directory, against the stack up to it, pass; `least` of them are there.
+    fn pass(layers: &[PathBuf], dir: &str, least: usize) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+        let mappings = Mappings::load(layers)
+            .map_err(|refused| refused.text)
+            .unwrap();
         let results = run_cases(&mappings.current(), &root, &[], false).unwrap();
         let failed: Vec<_> = results
             .iter()
             .filter(|r| r.outcome != Outcome::Passed)
             .collect();
         assert!(failed.is_empty(), "{failed:#?}");
-        assert!(results.len() > 30, "{}", results.len());
+        assert!(results.len() >= least, "{}", results.len());
+    }
+
+    #[test]
+    fn the_shipped_cases_pass() {
+        pass(&[], "mappings", 30);
+    }
+
+    /// A site with a scanner of its own ways: device files, and queries from the message to the scanner's list.
+    #[test]
+    fn d05_the_cases_of_the_example_site_say_who_sees_what() {
+        let dir = "tests/fixtures/sites/ct2";
+        let site = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+        pass(&[site], dir, 4);
     }
 }

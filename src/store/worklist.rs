@@ -35,6 +35,8 @@ pub struct Narrow {
     pub name_prefix_fold: Option<String>,
     pub rp_id: Option<String>,
     pub study_uid: Option<String>,
+    /// Also steps that a scanner has begun, which have no slots: then stations do not narrow.
+    pub started_too: bool,
 }
 
 /// Where the previous page ended.
@@ -61,7 +63,7 @@ pub struct Candidate {
     pub sources: Sources,
 }
 
-/// The documents of a visible step, as one statement read them.
+/// The documents of an open step, as one statement read them.
 #[derive(Debug, Clone)]
 pub struct StepDocuments {
     pub step: StepId,
@@ -185,7 +187,7 @@ impl Store {
             .collect()
     }
 
-    /// The documents of those of the steps that are still visible. They may be newer than the candidates that named them.
+    /// The documents of those of the steps that are still open. They may be newer than the candidates that named them.
     ///
     /// # Errors
     /// As the database says; `Other` if a document is damaged.
@@ -203,7 +205,7 @@ impl Store {
                 &self.read,
                 "SELECT w.step_id, e.id, e.version, p.id, p.version, e.doc, p.doc FROM worklist_item w \
                  CROSS JOIN exam e CROSS JOIN patient p \
-                 WHERE w.visible = 1 AND e.id = w.exam_id AND p.id = w.patient_id AND w.step_id IN ",
+                 WHERE e.id = w.exam_id AND p.id = w.patient_id AND w.step_id IN ",
             )
             .list(chunk)
             .all(&self.read)
@@ -280,7 +282,7 @@ fn once<I: Ord, T>(
 /// The ids of a page, by the best index: stations with start first, else what the query fixes.
 fn select_steps(sql: Sql, narrow: &Narrow, after: Option<Cursor>, limit: u32) -> Sql {
     let mut sql = sql;
-    let by_station = !narrow.stations.is_empty();
+    let by_station = !narrow.stations.is_empty() && !narrow.started_too;
     let (start, step) = if by_station {
         let stations: Vec<Value> = narrow.stations.iter().map(|s| text(s)).collect();
         sql = sql
@@ -291,9 +293,9 @@ fn select_steps(sql: Sql, narrow: &Narrow, after: Option<Cursor>, limit: u32) ->
             .list(&stations);
         ("s.start", "s.step_id")
     } else {
-        sql = sql.push(
-            "SELECT i.start, i.step_id, i.exam_id, i.patient_id FROM worklist_item i WHERE i.visible = 1",
-        );
+        sql = sql
+            .push("SELECT i.start, i.step_id, i.exam_id, i.patient_id FROM worklist_item i WHERE ")
+            .push(shown_to(narrow.started_too).as_str());
         ("i.start", "i.step_id")
     };
     if let Some((from, to)) = narrow.start {
@@ -330,6 +332,14 @@ fn select_steps(sql: Sql, narrow: &Narrow, after: Option<Cursor>, limit: u32) ->
     }
     sql.push(&format!(" ORDER BY {start}, {step} LIMIT "))
         .bind(i64::from(limit))
+}
+
+/// What makes a step one that a device may see: visible, or begun where such steps are shown too.
+fn shown_to(started_too: bool) -> String {
+    match started_too {
+        false => "i.visible = 1".to_owned(),
+        true => "(i.visible = 1 OR i.status = 'started' AND i.start IS NOT NULL)".to_owned(),
+    }
 }
 
 /// The smallest text after all texts that begin with `prefix`; `None` if there is none.

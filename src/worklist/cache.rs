@@ -4,6 +4,7 @@
 //! just found them in the database, and the revision of the mapping files. A change of either is a miss and replaces the entry, on
 //! whichever node it was made. Eviction is the clock algorithm: what was asked for since the hand last passed stays.
 
+use super::gates::Facts;
 use crate::dicom::dataset::DataSet;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Key {
     /// Id of the scheduled step.
     pub step: i64,
+    /// The file that it was rendered by: the default one, or a device's own.
+    pub file: Arc<str>,
     /// The AE title under which a step of a pool is shown; empty for a step that names its stations.
     pub ae: Arc<str>,
 }
@@ -26,23 +29,38 @@ pub struct Stamp<S> {
     pub revision: Arc<str>,
 }
 
+/// An item with what the gates before it need to know.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Item {
+    pub facts: Facts,
+    pub data: Arc<DataSet>,
+}
+
 /// What is known of a step.
 #[derive(Debug, Clone)]
 pub enum Shown {
     /// Its item.
-    Item(Arc<DataSet>),
+    Item(Arc<Item>),
     /// A required attribute has no value: it is on no list.
     Withheld,
-    /// It names no station: its item depends on who asks, see [`Key::ae`]. Holds its modality.
-    Pool(Arc<str>),
+    /// The device's file does not show it, whatever is asked.
+    Hidden,
+    /// No item yet: a gate before it was closed when it was last asked for, or it names no station and its item depends on who asks,
+    /// see [`Key::ae`].
+    Facts(Arc<Facts>),
 }
 
 impl Shown {
     fn bytes(&self) -> usize {
         match self {
-            Self::Item(item) => size_of::<DataSet>() + item.heap_bytes(),
-            Self::Withheld => 0,
-            Self::Pool(modality) => modality.len(),
+            Self::Item(item) => {
+                size_of::<Item>()
+                    + size_of::<DataSet>()
+                    + item.facts.heap_bytes()
+                    + item.data.heap_bytes()
+            }
+            Self::Withheld | Self::Hidden => 0,
+            Self::Facts(facts) => size_of::<Facts>() + facts.heap_bytes(),
         }
     }
 }
@@ -102,7 +120,7 @@ impl<S: PartialEq> ItemCache<S> {
 
     /// Keeps an entry, in the place of an older one of its key.
     pub fn put(&self, key: Key, stamp: Stamp<S>, shown: Shown) {
-        let bytes = shown.bytes() + key.ae.len() + Self::ENTRY;
+        let bytes = shown.bytes() + key.file.len() + key.ae.len() + Self::ENTRY;
         let slots = &mut *self.lock();
         if let Some(place) = slots.places.get(&key).copied() {
             slots.remove(place);
@@ -171,6 +189,7 @@ mod tests {
     fn key(step: i64) -> Key {
         Key {
             step,
+            file: "worklist/default.toml".into(),
             ae: "".into(),
         }
     }
@@ -185,7 +204,17 @@ mod tests {
     fn item(bytes: usize) -> Shown {
         let mut item = DataSet::new();
         item.put("PatientComments", Content::Text(vec!["x".repeat(bytes)]));
-        Shown::Item(Arc::new(item))
+        Shown::Item(Arc::new(Item {
+            facts: Facts {
+                status: "scheduled",
+                held: false,
+                lacks: vec![],
+                stations: vec!["CT1".to_owned()],
+                modality: "CT".to_owned(),
+                start: None,
+            },
+            data: Arc::new(item),
+        }))
     }
 
     fn is_there(cache: &ItemCache<i64>, step: i64, version: i64) -> bool {
@@ -208,6 +237,11 @@ mod tests {
             ..key(1)
         };
         assert!(cache.get(&asker, &stamp(1)).is_none());
+        let device = Key {
+            file: "devices/ct2.toml".into(),
+            ..key(1)
+        };
+        assert!(cache.get(&device, &stamp(1)).is_none());
         cache.put(key(1), stamp(2), Shown::Withheld);
         assert!(is_there(&cache, 1, 2) && !is_there(&cache, 1, 1));
     }

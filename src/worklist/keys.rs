@@ -61,6 +61,20 @@ pub struct Key {
     pub test: Test,
 }
 
+impl Key {
+    /// What is asked for, as one text.
+    pub fn text(&self) -> String {
+        match &self.test {
+            Test::Equal(values) => values.join("\\"),
+            Test::Wild(text) | Test::Name(text) => text.clone(),
+            Test::Range(from, to) => {
+                let end = |end: &Option<String>| end.clone().unwrap_or_default();
+                format!("{}-{}", end(from), end(to))
+            }
+        }
+    }
+}
+
 /// Start of the step as `yyyymmddhhmmss`, ends included; `None` = open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StartRange {
@@ -225,20 +239,19 @@ impl Query {
         let mut parts: Vec<String> = self
             .keys
             .iter()
-            .map(|key| match &key.test {
-                Test::Equal(values) => format!("{}={}", key.keyword, values.join("\\")),
-                Test::Wild(text) | Test::Name(text) => format!("{}={text}", key.keyword),
-                Test::Range(from, to) => {
-                    let end = |end: &Option<String>| end.clone().unwrap_or_default();
-                    format!("{}={}-{}", key.keyword, end(from), end(to))
-                }
-            })
+            .map(|key| format!("{}={}", key.keyword, key.text()))
             .collect();
-        if let Some(range) = self.start {
-            let end = |end: Option<i64>| end.map(|n| n.to_string()).unwrap_or_default();
-            parts.push(format!("start={}-{}", end(range.from), end(range.to)));
+        if self.start.is_some() {
+            parts.push(format!("start={}", self.start_text()));
         }
         parts.join(" ")
+    }
+
+    /// The combined start as one text: `20260602000000-20260602235959`.
+    pub fn start_text(&self) -> String {
+        let end = |end: Option<i64>| end.map(|n| n.to_string()).unwrap_or_default();
+        let range = self.start;
+        range.map_or(String::new(), |r| format!("{}-{}", end(r.from), end(r.to)))
     }
 
     /// The values of an exact key, for narrowing.

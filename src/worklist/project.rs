@@ -1,8 +1,9 @@
 //! Projection: an exam and its patient become the narrowing rows of the worklist, one per scheduled step.
 
 use super::fold::fold_name;
+use super::gates::Facts;
 use super::row::Row;
-use crate::domain::exam::{Exam, Missing, Step, StepStatus};
+use crate::domain::exam::{Exam, Missing, Step};
 use crate::domain::patient::Patient;
 use crate::domain::value::{Name, Value};
 use jiff::tz::TimeZone;
@@ -29,36 +30,24 @@ fn row(exam: &Exam, patient: &Patient, step: &Step, missing: &[Missing], zone: &
     let of_step = |m: &&Missing| m.step().is_none_or(|id| id == step.id);
     let missing: Vec<&Missing> = missing.iter().filter(of_step).collect();
     let text = |t: Option<&str>| t.unwrap_or_default().to_owned();
-    let modality = text(step.fields.text("modality"));
-    let start = match step.fields.first("start") {
-        Some(Value::When(when)) => when.local(zone),
-        _ => None,
-    };
-    let mut stations: Vec<String> = step
-        .fields
-        .values("station_aes")
-        .iter()
-        .filter_map(Value::comparable)
-        .map(str::to_owned)
-        .collect();
+    let facts = Facts::of(exam, patient, step, zone);
+    let visible = facts.is_visible() && !facts.modality.is_empty() && facts.start.is_some();
+    let Facts {
+        modality,
+        start,
+        mut stations,
+        ..
+    } = facts;
     stations.sort_unstable();
     stations.dedup();
     if stations.is_empty() && !modality.is_empty() {
         stations.push(pool(&modality));
     }
-    let waiting = matches!(
-        step.status.value,
-        StepStatus::Scheduled | StepStatus::Arrived | StepStatus::Ready
-    );
     Row {
         step: step.id,
         exam: exam.id,
         patient: patient.id,
-        visible: waiting
-            && !step.held.value
-            && !modality.is_empty()
-            && start.is_some()
-            && !missing.iter().any(|m| m.hides()),
+        visible,
         status: step.status.value,
         start,
         performer_fold: match step.fields.first("performer") {

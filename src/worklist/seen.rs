@@ -1,25 +1,28 @@
 //! What a device sees: the one answer to "which items match this identifier", for C-FIND and for everyone else who shows a worklist.
 //!
-//! The query runs in two halves. SQL narrows candidates with an index and may return too much, never too little; [`super::matching`]
-//! decides on the item as this device would see it. An item is rendered from its two documents, or taken from [`super::cache`] if it
+//! The query runs in two halves. SQL narrows candidates with an index and may return too much, never too little; [`super::gates`]
+//! decide, last of them the matching keys on the item as this device would see it. An item is rendered from its two documents, or taken from [`super::cache`] if it
 //! was rendered from the same versions of them: the database says which versions those are, in every query. Nothing is held open
 //! when the answer is given, so a slow scanner holds nothing back.
 
-use super::cache::{ItemCache, Key, Shown, Stamp};
+use super::cache::{Item, ItemCache, Key, Shown, Stamp};
 use super::device::Device;
+use super::gates::{Asked, Facts};
 use super::keys::Query;
-use super::matching::{answer, is_match};
-use super::project::pool;
+use super::matching::answer;
 use super::scope::scope;
-use crate::clock::Stopwatch;
+use super::walk::{WHEN, Walk};
+use crate::clock::{Clock, Stopwatch};
 use crate::config::Config;
 use crate::dicom::dataset::DataSet;
+use crate::domain::exam::Step;
 use crate::domain::ids::{ExamId, PatientId, StepId};
+use crate::domain::node::Node;
 use crate::domain::time::LocalTime;
 use crate::mapping::MappingSet;
 use crate::store::{Candidate, Narrow, Sources, StepDocuments, Store, StoreError};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Candidates read per page.
@@ -32,8 +35,9 @@ const AT_ONCE: usize = 8;
 /// The worklists of all devices.
 #[derive(Debug)]
 pub struct Worklist {
-    config: Arc<Config>,
-    store: Store,
+    pub(super) config: Arc<Config>,
+    pub(super) store: Store,
+    clock: Clock,
     items: ItemCache<Sources>,
 }
 
@@ -66,12 +70,13 @@ impl Seen {
 }
 
 impl Worklist {
-    /// Worklists over a store; rendered items are kept in at most `[dicom] item_cache_mib`.
-    pub fn new(config: Arc<Config>, store: Store) -> Self {
+    /// Worklists over a store; rendered items are kept in at most `[dicom] item_cache_mib`. The clock says which days a device is shown.
+    pub fn new(config: Arc<Config>, store: Store, clock: Clock) -> Self {
         let items = ItemCache::new(config.dicom.item_cache);
         Self {
             config,
             store,
+            clock,
             items,
         }
     }
@@ -87,17 +92,20 @@ impl Worklist {
         query: &Query,
     ) -> Result<Seen, StoreError> {
         let watch = Stopwatch::start();
-        let asked = Asked::of(query, device, set);
+        let asked = self.asked(set, device, query);
+        let narrow = narrow(&asked, set);
         let limit = self.config.dicom.max_results;
         let mut seen = Seen::default();
         let mut cursor = None;
         loop {
             let page = self
                 .store
-                .worklist_candidates(&asked.narrow, cursor, PAGE)
+                .worklist_candidates(&narrow, cursor, PAGE)
                 .await?;
             for (candidate, item) in self.items(set, &asked, &page).await? {
-                if !is_match(&item, query) {
+                let mut walk = Walk::quiet();
+                asked.answers(&item.data, &mut walk);
+                if !walk.is_open() {
                     continue;
                 }
                 if seen.matches.len() == limit {
@@ -109,7 +117,7 @@ impl Worklist {
                     exam: candidate.sources.exam,
                     patient: candidate.sources.patient,
                     step: candidate.step,
-                    item,
+                    item: Arc::clone(&item.data),
                 });
             }
             cursor = page.last().map(Candidate::cursor);
@@ -123,13 +131,24 @@ impl Worklist {
         }
     }
 
+    /// A query as a device asks it now.
+    pub(super) fn asked<'q>(
+        &self,
+        set: &MappingSet,
+        device: &Device,
+        query: &'q Query,
+    ) -> Asked<'q> {
+        let today = self.clock.now().local(&self.config.site.zone);
+        Asked::of(query, device, set, today)
+    }
+
     /// The items of candidates as the asking device sees them, in their order; those that it does not see are left out.
     async fn items<'c>(
         &self,
         set: &MappingSet,
-        asked: &Asked,
+        asked: &Asked<'_>,
         page: &'c [Candidate],
-    ) -> Result<Vec<(&'c Candidate, Arc<DataSet>)>, StoreError> {
+    ) -> Result<Vec<(&'c Candidate, Arc<Item>)>, StoreError> {
         let revision: Arc<str> = set.revision().into();
         let known: Vec<Option<Shown>> = page
             .iter()
@@ -164,38 +183,44 @@ impl Worklist {
                     metrics::counter!("relais_worklist_withheld_total").increment(1);
                     None
                 }
-                Shown::Pool(_) => None,
+                Shown::Hidden | Shown::Facts(_) => None,
             }
         });
         Ok(items.collect())
     }
 
-    /// What is kept of a step in this state; a pool that is not shown to the device is [`Shown::Pool`].
+    /// What is kept of a step in this state, and is enough to answer: an item whose gates are open, or that there is none for the device.
     fn known(
         &self,
         step: StepId,
         sources: Sources,
         revision: &Arc<str>,
-        asked: &Asked,
+        asked: &Asked<'_>,
     ) -> Option<Shown> {
         let stamp = Stamp {
             sources,
             revision: Arc::clone(revision),
         };
-        let shown = self.items.get(&asked.key(step, false), &stamp)?;
+        let shown = self.items.get(&key(asked, step, false), &stamp)?;
         match &shown {
-            Shown::Pool(modality) if asked.pool_is_shown(modality) => {
-                self.items.get(&asked.key(step, true), &stamp)
+            Shown::Item(item) => Some(match admitted(asked, &item.facts) {
+                true => shown,
+                false => Shown::Hidden,
+            }),
+            Shown::Withheld | Shown::Hidden => Some(shown),
+            Shown::Facts(facts) if !admitted(asked, facts) => Some(Shown::Hidden),
+            Shown::Facts(facts) if facts.is_pool() => {
+                self.items.get(&key(asked, step, true), &stamp)
             }
-            _ => Some(shown),
+            Shown::Facts(_) => None,
         }
     }
 
-    /// Renders the item of a step and keeps it.
+    /// Renders the item of a step, if the gates before it are open, and keeps what was found.
     fn render(
         &self,
         set: &MappingSet,
-        asked: &Asked,
+        asked: &Asked<'_>,
         read: &StepDocuments,
         revision: &Arc<str>,
     ) -> Shown {
@@ -206,121 +231,102 @@ impl Worklist {
             sources: read.sources,
             revision: Arc::clone(revision),
         };
-        let of_pool = step.fields.values("station_aes").is_empty();
-        if of_pool {
-            let modality = step.fields.text("modality").unwrap_or_default();
-            let shown = Shown::Pool(modality.into());
+        let facts = Facts::of(&read.exam, &read.patient, step, &self.config.site.zone);
+        let of_pool = facts.is_pool();
+        let admitted = admitted(asked, &facts);
+        if of_pool || !admitted {
+            let shown = Shown::Facts(Arc::new(facts.clone()));
             self.items
-                .put(asked.key(read.step, false), stamp.clone(), shown.clone());
-            if !asked.pool_is_shown(modality) {
+                .put(key(asked, read.step, false), stamp.clone(), shown.clone());
+            if !admitted {
                 return shown;
             }
         }
-        let scope = scope(
+        let scope = self.scope(read, step, asked);
+        let mut walk = Walk::quiet();
+        let shown = match asked.render(set, &scope, &mut walk) {
+            Some(item) => Shown::Item(Arc::new(Item {
+                facts,
+                data: Arc::new(item.data),
+            })),
+            None if walk.closed() == Some(WHEN) => Shown::Hidden,
+            None => {
+                tracing::debug!(step = %step.id, file = %asked.file, "item withheld");
+                Shown::Withheld
+            }
+        };
+        self.items
+            .put(key(asked, read.step, of_pool), stamp, shown.clone());
+        shown
+    }
+
+    fn scope<'d>(&self, read: &'d StepDocuments, step: &'d Step, asked: &Asked<'_>) -> Node<'d> {
+        scope(
             &read.exam,
             &read.patient,
             step,
             &self.config.site.name,
             &self.config.site.timezone,
             &asked.ae,
-        );
-        let shown = match set.worklist_item(&scope, None) {
-            Ok(item) => Shown::Item(Arc::new(item.data)),
-            Err(withheld) => {
-                tracing::debug!(step = %step.id, keyword = %withheld.keyword, "item withheld");
-                Shown::Withheld
-            }
-        };
-        self.items
-            .put(asked.key(read.step, of_pool), stamp, shown.clone());
-        shown
+        )
     }
 }
 
-/// What a query asks for, seen from the device.
-struct Asked {
-    narrow: Narrow,
-    /// The AE title that pool steps are shown under.
-    ae: Arc<str>,
-    /// Stands for the AE title where it does not matter.
-    any: Arc<str>,
-    /// Modalities whose pools are shown; without one no pool is shown, but for a query about one patient or order.
-    pools: Vec<String>,
-    about_one: bool,
+fn admitted(asked: &Asked<'_>, facts: &Facts) -> bool {
+    let mut walk = Walk::quiet();
+    asked.admits(facts, &mut walk);
+    walk.is_open()
 }
 
-impl Asked {
-    fn of(query: &Query, device: &Device, set: &MappingSet) -> Self {
-        let asked_for = |keyword| query.equal(keyword).unwrap_or_default().to_vec();
-        let mut stations = asked_for("ScheduledStationAETitle");
-        let station = stations.first().cloned();
-        // A query may name another station than the one that asks: then that one's pool is meant.
-        let of_station = station.as_deref().and_then(|s| Device::of(set, s).modality);
-        let mut pools = asked_for("Modality");
-        if pools.is_empty() {
-            pools.extend(of_station.or_else(|| device.modality.clone()));
-        }
-        if !stations.is_empty() {
-            stations.extend(pools.iter().map(|modality| pool(modality)));
-        }
-        let one = |keyword: &str| {
-            query
-                .equal(keyword)
-                .filter(|v| v.len() == 1)
-                .and_then(|v| v.first())
-                .cloned()
-        };
-        // A site may show something else than the record's value: such a key is left to matching.
-        let step = |name: &str| format!("ScheduledProcedureStepSequence.{name}");
-        let plain = |keyword: &str, field: &str| one(keyword).filter(|_| set.shows(keyword, field));
-        if !set.shows(&step("ScheduledStationAETitle"), "step.station_aes") {
-            stations.clear();
-        }
-        let starts = set.shows(&step("ScheduledProcedureStepStartDate"), "step.start");
-        let narrow = Narrow {
-            stations,
-            modality: one("Modality").filter(|_| set.shows(&step("Modality"), "step.modality")),
-            start: query.start.filter(|_| starts).map(|r| {
-                (
-                    LocalTime(r.from.unwrap_or(0)),
-                    LocalTime(r.to.unwrap_or(i64::MAX)),
-                )
-            }),
-            accession: plain("AccessionNumber", "order.accession_number"),
-            patient_value: plain("PatientID", "patient.id"),
-            name_prefix_fold: query
-                .name_prefix()
-                .filter(|_| set.shows("PatientName", "patient.name"))
-                .map(str::to_owned),
-            rp_id: plain("RequestedProcedureID", "procedure.id"),
-            study_uid: plain("StudyInstanceUID", "procedure.study_instance_uid"),
-        };
-        let about_one = narrow.accession.is_some()
-            || narrow.patient_value.is_some()
-            || narrow.name_prefix_fold.is_some();
-        Self {
-            narrow,
-            ae: station.unwrap_or_else(|| device.ae.clone()).into(),
-            any: "".into(),
-            pools,
-            about_one,
-        }
+fn key(asked: &Asked<'_>, step: StepId, of_pool: bool) -> Key {
+    static ANY: OnceLock<Arc<str>> = OnceLock::new();
+    Key {
+        step: step.0,
+        file: Arc::clone(&asked.file),
+        ae: match of_pool {
+            true => Arc::clone(&asked.ae),
+            false => Arc::clone(ANY.get_or_init(|| "".into())),
+        },
     }
+}
 
-    fn key(&self, step: StepId, of_pool: bool) -> Key {
-        let ae = if of_pool { &self.ae } else { &self.any };
-        Key {
-            step: step.0,
-            ae: Arc::clone(ae),
-        }
-    }
-
-    fn pool_is_shown(&self, modality: &str) -> bool {
-        if self.pools.is_empty() {
-            self.about_one
-        } else {
-            self.pools.iter().any(|pool| pool == modality)
-        }
+/// What the database may narrow by. Where the device's file shows something else than the record's value, the key is left to matching.
+fn narrow(asked: &Asked<'_>, set: &MappingSet) -> Narrow {
+    let query = asked.query;
+    let one = |keyword: &str| {
+        query
+            .equal(keyword)
+            .filter(|v| v.len() == 1)
+            .and_then(|v| v.first())
+            .cloned()
+    };
+    let shows = |keyword: &str, field: &str| set.shows(&asked.file, keyword, field);
+    let step = |name: &str| format!("ScheduledProcedureStepSequence.{name}");
+    let plain = |keyword: &str, field: &str| one(keyword).filter(|_| shows(keyword, field));
+    let starts = shows(&step("ScheduledProcedureStepStartDate"), "step.start");
+    let by_query = query.start.filter(|_| starts).map(|r| {
+        (
+            LocalTime(r.from.unwrap_or(0)),
+            LocalTime(r.to.unwrap_or(i64::MAX)),
+        )
+    });
+    let start = match (by_query, asked.window) {
+        (Some((a, b)), Some((from, to))) => Some((a.max(from), b.min(to))),
+        (by_query, window) => by_query.or(window),
+    };
+    Narrow {
+        stations: asked.slots(),
+        modality: one("Modality").filter(|_| shows(&step("Modality"), "step.modality")),
+        start,
+        accession: plain("AccessionNumber", "order.accession_number"),
+        patient_value: plain("PatientID", "patient.id"),
+        name_prefix_fold: query
+            .name_prefix()
+            .filter(|_| shows("PatientName", "patient.name"))
+            .map(str::to_owned),
+        rp_id: plain("RequestedProcedureID", "procedure.id"),
+        study_uid: plain("StudyInstanceUID", "procedure.study_instance_uid"),
+        started_too: asked.started_too(),
     }
 }
 

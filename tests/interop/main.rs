@@ -10,6 +10,7 @@ mod harness;
 mod cfind;
 mod cfind_answers;
 mod department;
+mod devices;
 mod fhir;
 mod mpps;
 mod schemas;

@@ -105,6 +105,9 @@ fn every_route_answers_its_role_and_refuses_the_others(app: &TestApp) {
         if template == "/api/mapping/explain" {
             path.push_str("?file=ihe_order");
         }
+        if template == "/api/worklist/why-not" {
+            path.push_str("?calling=CT1_SCANNER&number=DEMO00000001");
+        }
         for (method, operation) in methods.as_object().unwrap() {
             served += 1;
             let method = method.to_uppercase();
@@ -381,6 +384,13 @@ fn what_is_asked_wrongly_is_refused_with_what_is_allowed(app: &TestApp) {
         ("GET", "/api/messages/1/body", 404, "record.unknown", ""),
         ("GET", "/api/outbox/1", 404, "record.unknown", ""),
         ("GET", "/api/worklist", 400, "request.parameter", "1 to 16"),
+        (
+            "GET",
+            "/api/worklist/why-not?calling=CT2&number=A1&query=Modalty=CT",
+            400,
+            "request.parameter",
+            "KEYWORD=VALUE",
+        ),
         (
             "GET",
             "/api/mapping?x=1",

@@ -15,6 +15,7 @@ mod app;
 mod backup;
 mod charsets;
 mod corrections;
+mod devices;
 mod exams;
 mod intake;
 mod mappings;
@@ -50,6 +51,7 @@ const TESTS: &[&[Test]] = &[
     charsets::TESTS,
     intake::TESTS,
     worklist::TESTS,
+    devices::TESTS,
     exams::TESTS,
     publish::TESTS,
     corrections::TESTS,

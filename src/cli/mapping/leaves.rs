@@ -9,6 +9,7 @@ use crate::domain::policy::Policy;
 use crate::domain::time::{AsOf, Instant, Role};
 use crate::domain::world::{Cx, World};
 use crate::fhir::shape::{Held, Values};
+use crate::mapping::device::DEFAULT;
 use crate::mapping::{MappingSet, Translation};
 use crate::publish::scope::{Site, exam_scope, patient_scope};
 use crate::worklist::scope::scope;
@@ -109,7 +110,7 @@ pub fn show(
                 for step in exam.steps.iter().filter(|s| !s.status.value.is_final()) {
                     writeln!(out, "\nworklist item")?;
                     let node = scope(exam, patient, step, "sandbox", timezone, "ANY_SCANNER");
-                    match set.worklist_item(&node, None) {
+                    match set.worklist_item(DEFAULT, &node) {
                         Err(withheld) => {
                             writeln!(
                                 out,

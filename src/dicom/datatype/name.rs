@@ -13,13 +13,33 @@ pub fn person_name(name: &Name, limit: usize) -> String {
             .collect();
         plain.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    let mut parts = [
-        part(name.family.as_deref()),
-        part(Some(&name.given.join(" "))),
-        part(name.middle.as_deref()),
-        part(name.prefix.as_deref()),
-        part(name.suffix.as_deref()),
-    ];
+    shortened(
+        [
+            part(name.family.as_deref()),
+            part(Some(&name.given.join(" "))),
+            part(name.middle.as_deref()),
+            part(name.prefix.as_deref()),
+            part(name.suffix.as_deref()),
+        ],
+        limit,
+    )
+}
+
+/// The PN of a text that has its delimiters already: each component group at most `limit` characters, trailing components first.
+pub fn name_text(text: &str, limit: usize) -> String {
+    let group = |group: &str| {
+        let mut parts = group.splitn(5, '^').map(|p| p.trim().to_owned());
+        shortened(
+            std::array::from_fn(|_| parts.next().unwrap_or_default()),
+            limit,
+        )
+    };
+    let text = clean(text.trim(), false);
+    let groups: Vec<String> = text.splitn(3, '=').map(group).collect();
+    groups.join("=").trim_end_matches('=').to_owned()
+}
+
+fn shortened(mut parts: [String; 5], limit: usize) -> String {
     for drop in [4, 3, 2] {
         if joined(&parts).chars().count() <= limit {
             break;
@@ -95,6 +115,22 @@ mod tests {
             Some("山田")
         );
         assert_eq!(read_person_name(" ^^ "), None);
+    }
+
+    #[test]
+    fn each_component_group_of_a_text_has_the_limit_of_its_own() {
+        for (text, limit, expected) in [
+            (
+                "Yamada^Tarou=山田^太郎=やまだ^たろう",
+                12,
+                "Yamada^Tarou=山田^太郎=やまだ^たろう",
+            ),
+            ("Yamada^Tarou^M=山田^太郎", 12, "Yamada^Tarou=山田^太郎"),
+            ("LEFÈVRE", 4, "LEFÈ"),
+            ("DUPONT^Zoé^^Dr^", 64, "DUPONT^Zoé^^Dr"),
+        ] {
+            assert_eq!(name_text(text, limit), expected);
+        }
     }
 
     #[test]

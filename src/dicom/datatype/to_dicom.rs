@@ -1,6 +1,10 @@
 //! Record values to DICOM elements.
 
-use super::{ConversionError, Fault, clean, is_uid, name::person_name, sequence};
+use super::{
+    ConversionError, Fault, clean, is_uid,
+    name::{name_text, person_name},
+    sequence,
+};
 use crate::dicom::dataset::{Content, Element};
 use crate::dicom::dictionary::{Tag, Vr, is_multi, keyword_of, tag_of, traits, vr_of};
 use crate::domain::record::PREGNANCY;
@@ -122,7 +126,7 @@ impl Target<'_> {
         match (self.vr, value) {
             (Vr::PN, Value::Name(n)) => Ok(person_name(n, self.max)),
             (Vr::PN, Value::Person(p)) => Ok(person_name(&p.name, self.max)),
-            (Vr::PN, Value::Text(t)) => self.fitting(clean(t.trim(), false)),
+            (Vr::PN, Value::Text(t)) => Ok(name_text(t, self.max)),
             (Vr::PN, other) => Err(self.no_pair(other)),
             (Vr::DA | Vr::TM | Vr::DT, Value::When(w)) => self.time(w),
             (Vr::DA | Vr::TM | Vr::DT, other) => Err(self.no_pair(other)),

@@ -122,7 +122,7 @@ impl Checker<'_> {
                 _ => Err((1, self.consts.keys().cloned().collect())),
             },
             _ => match self.kind {
-                FileKind::Worklist => {
+                FileKind::Worklist | FileKind::Device => {
                     scope::follow(scope::WORKLIST, names).map_err(|(at, k)| (at, owned(k)))
                 }
                 FileKind::Resource(shape) => {

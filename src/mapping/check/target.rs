@@ -7,7 +7,7 @@ use crate::domain::value::Kind;
 use crate::fhir::shape::KindName;
 use crate::mapping::ast::*;
 use crate::mapping::functions::{F, Gives};
-use crate::mapping::model::Goal;
+use crate::mapping::model::{FileKind, Goal};
 use crate::mapping::parser::Problem;
 
 impl Checker<'_> {
@@ -40,7 +40,7 @@ impl Checker<'_> {
                 }
                 self.bound(expr, target.codes, found);
             }
-            Goal::Attribute(path) => attribute(path, expr, &kinds, found),
+            Goal::Attribute(path) => self.attribute(path, expr, &kinds, many, found),
             Goal::Extra(_) => {}
         }
     }
@@ -72,6 +72,44 @@ impl Checker<'_> {
                         .maybe_hint(did_you_mean(cell, codes.iter().copied())),
                 );
             }
+        }
+    }
+
+    /// A worklist target: its kinds, one value or several, and that a query key of the default file holds the record's value.
+    fn attribute(
+        &self,
+        path: &str,
+        expr: &Expr,
+        kinds: &[Kind],
+        many: bool,
+        found: &mut Vec<Problem>,
+    ) {
+        let keyword = path.rsplit('.').next().unwrap_or(path);
+        if let Some(tag) = dictionary::tag_of(keyword) {
+            let bad = kinds
+                .iter()
+                .filter(|k| !crate::dicom::datatype::accepts(**k, tag));
+            for kind in bad {
+                let message = format!("{} into {keyword}", kind.name());
+                found.push(Problem::new("M044", expr.span.clone(), message));
+            }
+            if many && !dictionary::is_multi(tag) {
+                let message = format!("a list into {keyword}, which takes one value");
+                found.push(
+                    Problem::new("M045", expr.span.clone(), message)
+                        .hint("add | first or | join(\"..\")"),
+                );
+            }
+        }
+        if matches!(self.kind, FileKind::Worklist) && QUERY_KEYS.contains(&path) && !is_bare(expr) {
+            found.push(
+                Problem::new(
+                    "M065",
+                    expr.span.clone(),
+                    format!("scanners query by {keyword}"),
+                )
+                .hint("write a bare name of the record, change the value where it comes in, or write this line in a device file"),
+            );
         }
     }
 
@@ -122,6 +160,17 @@ impl Checker<'_> {
     }
 }
 
+/// True for a name without brackets, or one looked up in a table.
+fn is_bare(expr: &Expr) -> bool {
+    let bare = |e: &Expr| matches!(&e.kind, ExprKind::Name(p) if p.steps.iter().all(|s| s.select.is_none()));
+    match &expr.kind {
+        ExprKind::Call(call) => {
+            call.function.id == F::Table && call.piped.as_ref().is_some_and(bare)
+        }
+        _ => bare(expr),
+    }
+}
+
 /// Attributes by which scanners query (PS3.4 K.6-1, the required matching keys): narrowed in the database by the record's value.
 const QUERY_KEYS: &[&str] = &[
     "PatientName",
@@ -134,37 +183,6 @@ const QUERY_KEYS: &[&str] = &[
     "ScheduledProcedureStepSequence.Modality",
     "ScheduledProcedureStepSequence.ScheduledPerformingPhysicianName",
 ];
-
-/// A worklist target: its kinds, and that a query key holds the record's value.
-fn attribute(path: &str, expr: &Expr, kinds: &[Kind], found: &mut Vec<Problem>) {
-    let keyword = path.rsplit('.').next().unwrap_or(path);
-    if let Some(tag) = dictionary::tag_of(keyword) {
-        let bad = kinds
-            .iter()
-            .filter(|k| !crate::dicom::datatype::accepts(**k, tag));
-        for kind in bad {
-            let message = format!("{} into {keyword}", kind.name());
-            found.push(Problem::new("M044", expr.span.clone(), message));
-        }
-    }
-    let bare = |e: &Expr| matches!(&e.kind, ExprKind::Name(p) if p.steps.iter().all(|s| s.select.is_none()));
-    let plain = match &expr.kind {
-        ExprKind::Call(call) => {
-            call.function.id == F::Table && call.piped.as_ref().is_some_and(bare)
-        }
-        _ => bare(expr),
-    };
-    if QUERY_KEYS.contains(&path) && !plain {
-        found.push(
-            Problem::new(
-                "M065",
-                expr.span.clone(),
-                format!("scanners query by {keyword}"),
-            )
-            .hint("write a bare name of the record, or change the value where it comes in"),
-        );
-    }
-}
 
 /// True unless the kinds are two composites that have nothing in common.
 fn convertible(from: Kind, to: Kind) -> bool {

@@ -1,6 +1,7 @@
 //! The merged file: values that need each other in a circle, required targets that no line fills.
 
 use crate::mapping::ast::*;
+use crate::mapping::definitions::{ReturnType, worklist};
 use crate::mapping::load::Loaded;
 use crate::mapping::model::{FileKind, Model};
 use crate::mapping::parser::Problem;
@@ -10,6 +11,9 @@ use std::sync::Arc;
 /// Checks a merged file: circles of names, required targets without a rule.
 pub fn whole(model: &Model, loaded: &mut Loaded) {
     circles(model, loaded);
+    if matches!(model.kind, FileKind::Worklist | FileKind::Device) {
+        required_attributes(model, loaded);
+    }
     let FileKind::Resource(shape) = model.kind else {
         return;
     };
@@ -23,6 +27,25 @@ pub fn whole(model: &Model, loaded: &mut Loaded) {
             loaded
                 .problems
                 .push(Problem::new("M063", 0..0, message).in_file(&file));
+        }
+    }
+}
+
+/// Type 1 attributes that no line fills, at the levels that every item has.
+fn required_attributes(model: &Model, loaded: &mut Loaded) {
+    for (path, kind) in worklist() {
+        let level = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+        let always = matches!(level, "" | "ScheduledProcedureStepSequence");
+        let is_sequence = *path == "ScheduledProcedureStepSequence";
+        if *kind == ReturnType::Required
+            && always
+            && !is_sequence
+            && model.rule("set", path).is_none()
+        {
+            let file: Arc<str> = model.name.as_str().into();
+            let message = format!("the worklist requires `{path}`, which no line fills");
+            let problem = Problem::new("M120", 0..0, message);
+            loaded.problems.push(problem.in_file(&file));
         }
     }
 }

@@ -100,7 +100,10 @@ impl FileReader<'_, '_> {
                 _ => self.model.ignore = guard,
             }
         }
-        from.finish(&["kind", "messages", "each", "when", "ignore"]);
+        match self.model.kind {
+            FileKind::Worklist | FileKind::Device => from.finish(&["kind", "match"]),
+            _ => from.finish(&["kind", "messages", "each", "when", "ignore"]),
+        }
     }
 
     fn each(&mut self, item: &Item<'_>) {
@@ -158,6 +161,15 @@ pub fn with_inherited(expr: Expr, base: Option<&Rule>) -> Expr {
             call.args = call.args.into_iter().map(replace).collect();
             ExprKind::Call(call)
         }
+        ExprKind::If {
+            condition,
+            then,
+            otherwise,
+        } => ExprKind::If {
+            condition,
+            then: Box::new(replace(*then)),
+            otherwise: otherwise.map(|e| Box::new(replace(*e))),
+        },
         other => other,
     };
     Expr {

@@ -22,6 +22,8 @@ pub struct ExamFilter {
     pub station: Option<String>,
     /// Accession number, whoever issued it.
     pub accession: Option<String>,
+    /// Accession number or Scheduled Procedure Step ID, whoever issued it.
+    pub number: Option<String>,
     pub patient: Option<i64>,
     /// Only exams with an open step that lacks something.
     pub incomplete: bool,
@@ -87,11 +89,16 @@ impl Store {
                     .push(") > 0");
             }
         }
-        if let Some(accession) = &filter.accession {
-            sql = sql
-                .push(" AND id IN (SELECT exam_id FROM exam_key WHERE kind = 'accession' AND value = ")
-                .bind(text(accession))
-                .push(")");
+        for (kinds, value) in [
+            ("'accession'", &filter.accession),
+            ("'accession', 'step'", &filter.number),
+        ] {
+            if let Some(value) = value {
+                sql = sql
+                    .push(&format!(" AND id IN (SELECT exam_id FROM exam_key WHERE kind IN ({kinds}) AND value = "))
+                    .bind(text(value))
+                    .push(")");
+            }
         }
         sql = equal(sql, "patient_id", filter.patient);
         if filter.incomplete {

@@ -14,6 +14,7 @@ use crate::store::testing::{Fresh, stores};
 use crate::workflow::{JournalEntry, Settings, Unit, Workflow};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 use tokio_util::sync::CancellationToken;
@@ -29,9 +30,19 @@ const QUERIES: &[&[(&str, &str)]] = &[
     &[("Modality", "MR")],
     &[("PatientName", "MARTIN*")],
     &[("PatientID", "1")],
+    &[("PatientID", "X1"), ("Modality", "CT")],
     &[("ScheduledProcedureStepStartDate", "20260602")],
 ];
 const DEVICES: &[&str] = &["CT1", "CT2", "CT9"];
+
+/// A device whose list is its own: other station, texts, days, statuses and condition than the record's.
+const CT2: &str = "format = 1\nbase = \"worklist/default\"\n[from]\nmatch = { calling_ae = [\"CT2\"] }\n\
+    [speaks]\ncharset = \"ISO_IR 6\"\nunencodable = \"withhold\"\n\
+    [limits]\nPatientName = 7\n\
+    [shows]\nstations = [\"CT1\"]\ndays = { back = 1, ahead = 0 }\nstatuses = [\"SCHEDULED\", \"STARTED\"]\n\
+    when = 'step.modality == \"CT\" or patient.id == \"1\"'\n\
+    [set]\nPatientID = 'concat(\"X\", patient.id)'\n\
+    [set.ScheduledProcedureStepSequence]\nScheduledStationAETitle = '\"CT2\"'\n";
 
 /// Two revisions of the mapping files.
 fn sets() -> &'static [MappingSet; 2] {
@@ -41,6 +52,7 @@ fn sets() -> &'static [MappingSet; 2] {
             let mut found = sources(&[]);
             for (name, text) in [
                 ("tables/stations.csv", STATIONS.to_owned()),
+                ("devices/ct2.toml", CT2.to_owned()),
                 (
                     "worklist/default.toml",
                     format!("format = 1\nbase = \"default\"\n[from]\nkind = \"step\"\n[to]\nkind = \"dicom.mwl\"\n[set]\n{line}\n"),
@@ -68,10 +80,10 @@ enum Act {
 }
 
 fn acts() -> impl Strategy<Value = Act> {
-    use OrderAct::{Cancel, Change, Hold, Release, Schedule};
+    use OrderAct::{Cancel, Change, Hold, Release, Schedule, Start};
     use PatientAct::{Merge, Update};
     prop_oneof![
-        5 => (proptest::sample::select(vec![Schedule, Schedule, Change, Hold, Release, Cancel]), 0..4_u8, any::<u8>())
+        5 => (proptest::sample::select(vec![Schedule, Schedule, Change, Hold, Release, Cancel, Start]), 0..4_u8, any::<u8>())
             .prop_map(|(act, n, how)| Act::Order(act, n, how)),
         3 => (proptest::sample::select(vec![Update, Update, Merge]), 0..3_u8, any::<u8>())
             .prop_map(|(act, n, how)| Act::Patient(act, n, how)),
@@ -170,7 +182,30 @@ fn worklist(store: &Store, cache_bytes: usize) -> Worklist {
     let text = "[site]\nname = \"Test\"\noid_root = \"1.2.250.1.999.1\"\n[store]\nurl = \"sqlite://unused.db\"\n";
     let mut config = read::read("test.toml", text, Path::new("."), &[]).unwrap();
     config.dicom.item_cache = cache_bytes;
-    Worklist::new(Arc::new(config), store.clone())
+    Worklist::new(Arc::new(config), store.clone(), Clock::manual(NOW))
+}
+
+/// The steps of which why-not says that all gates are open.
+async fn told(
+    worklist: &Worklist,
+    set: &MappingSet,
+    device: &Device,
+    query: &Query,
+) -> BTreeSet<StepId> {
+    let mut shown = BTreeSet::new();
+    for n in 0..4 {
+        let answers = worklist
+            .why_not(set, device, query, &format!("A{n}"))
+            .await
+            .unwrap();
+        for answer in answers {
+            assert_eq!(answer.shown, answer.lines.iter().all(|l| l.open));
+            // The last line is the search itself; the gates must have known without it.
+            assert!(answer.lines.iter().all(|l| l.gate != "limit"), "{answer:?}");
+            shown.extend(answer.shown.then_some(answer.step));
+        }
+    }
+    shown
 }
 
 /// Plays the acts and compares every answer; how many matches were compared.
@@ -193,7 +228,7 @@ async fn plays(store: &Store, acts: &[Act]) -> usize {
             Act::Reload => revision = 1 - revision,
             Act::Ask(asked, device) => {
                 let set = &sets()[revision];
-                let device = Device::of(set, DEVICES[*device]);
+                let device = Device::of(set, DEVICES[*device], None);
                 let query = query(QUERIES[*asked]);
                 let items = async |worklist: &Worklist| {
                     let seen = worklist.seen(set, &device, &query).await.unwrap();
@@ -202,6 +237,12 @@ async fn plays(store: &Store, acts: &[Act]) -> usize {
                 };
                 let expected = items(&fresh).await;
                 compared += expected.len();
+                assert_eq!(
+                    told(&fresh, set, &device, &query).await,
+                    expected.iter().map(|(step, _)| *step).collect(),
+                    "why-not, act {n}, {act:?}, {:?}",
+                    device.ae
+                );
                 for kept in &kept {
                     assert_eq!(
                         items(kept).await,
