@@ -27,7 +27,7 @@ soak: ## the large form of the fault, flood and order-of-arrival tests (hours; s
 	SOAK=1 scripts/test-postgres.sh run cargo test $(FAULT) --test fault
 	SOAK=1 SOAK_MINUTES=$(MINUTES) cargo test $(FAULT) --test dicom_scp --test interop --test flood
 	PROPTEST_CASES=20000 cargo test $(FAULT) --lib worklist::
-	PROPTEST_CASES=1000000 cargo test --release --lib -- arrival --nocapture
+	PROPTEST_CASES=1000000 cargo test --release $(FAULT) --lib -- arrival:: --nocapture
 
 SECONDS ?= 20
 TARGETS ?= all

@@ -27,6 +27,7 @@ pub async fn list(ask: Ask) -> Result<Reply, Problem> {
         from: ask.params.number("from"),
         to: ask.params.number("to"),
         control_id: ask.params.owned("control_id"),
+        open: ask.params.flag("open"),
     };
     let rows = ask.state.store.list_messages(&filter, ask.page()).await?;
     Ok(ask.paged(

@@ -178,6 +178,11 @@ const MESSAGES: &[Param] = &[
         Kind::Text(199),
         "MSH-10, or the SOP Instance UID.",
     ),
+    Param::query(
+        "open",
+        Kind::Flag,
+        "Only refused ones that nobody has dealt with, and no later success of their sender has overtaken.",
+    ),
     LIMIT,
     CURSOR,
 ];

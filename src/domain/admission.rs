@@ -13,6 +13,7 @@ use super::ids::{ExamId, Key, PatientId, StepId};
 use super::keys;
 use super::patient::Patient;
 use super::reason::{Hl7Place, Place, Reason, Refusal};
+use super::record::FIELDS;
 use super::transitions::Act;
 
 /// Whom the section `patient` of a message names.
@@ -25,11 +26,20 @@ pub(super) enum Named {
     Known(PatientId),
 }
 
+/// Why an identifier is retired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Retired {
+    /// A40: it was taken for another person's.
+    Merged,
+    /// A47: the same person has another one.
+    Renamed,
+}
+
 impl Deciding<'_, '_, '_> {
     /// A message of the patient administration.
     pub fn patient(&mut self, act: PatientAct, record: &Record) -> Result<(), Refusal> {
         match act {
-            PatientAct::Merge => self.merge_patients(record),
+            PatientAct::Merge => self.merge_patients(record, Retired::Merged),
             PatientAct::ChangeId => self.change_patient_id(record),
             PatientAct::Admit | PatientAct::Update | PatientAct::Leave => {
                 self.put_patient(record).map(drop)
@@ -82,7 +92,7 @@ impl Deciding<'_, '_, '_> {
                 Ok(self.create_patient(patch, changes, vec![]))
             }
             Named::Known(id) => {
-                if !self.speaks_as_alias(id, patch)
+                if !self.speaks_of_another(id, patch)
                     && let Some(doc) = self.patient_doc(id)
                 {
                     let mut changes = Changes::default();
@@ -113,6 +123,14 @@ impl Deciding<'_, '_, '_> {
             .is_some_and(|(key, doc)| doc.aliases.contains(&key))
     }
 
+    /// True if the message names a patient by an identifier that was another person's before a merge. One that a change of id retired
+    /// was always this person's.
+    fn speaks_of_another(&self, id: PatientId, patch: &Patch) -> bool {
+        let main = keys::patient_main(patch);
+        let renamed = self.patient_doc(id).map_or(&[][..], |d| &d.renamed);
+        self.speaks_as_alias(id, patch) && main.is_some_and(|key| !renamed.contains(&key))
+    }
+
     /// Keys that no patient has yet.
     fn free_keys(&self, keys: Vec<Key>) -> Vec<Key> {
         let free = keys.into_iter();
@@ -137,7 +155,7 @@ impl Deciding<'_, '_, '_> {
     }
 
     /// Creates or updates a patient as the patient administration says. `None` if the message speaks under a retired identifier: it
-    /// has no effect.
+    /// says nothing of the survivor.
     fn put_patient(&mut self, record: &Record) -> Result<Option<PatientId>, Refusal> {
         let patch = record.section("patient");
         match self.named_patient(patch)? {
@@ -147,7 +165,13 @@ impl Deciding<'_, '_, '_> {
                 let visit = Fields::default().changes(record.section("visit"), self.cx.as_of);
                 Ok(Some(self.create_patient(patch, fields, visit)))
             }
-            Named::Known(id) if self.speaks_as_alias(id, patch) => Ok(None),
+            Named::Known(id) if self.speaks_as_alias(id, patch) => {
+                // What was said of the retired patient is not the survivor's, but its other identifiers lead there too.
+                for key in self.free_keys(keys::patient_all(patch)) {
+                    self.retire_key(id, key, Retired::Merged);
+                }
+                Ok(None)
+            }
             Named::Known(id) => {
                 self.update_patient(id, record, vec![]);
                 Ok(Some(id))
@@ -176,32 +200,17 @@ impl Deciding<'_, '_, '_> {
         }
     }
 
-    /// A11, A38: the visit is dropped field by field; orders stay.
+    /// A11, A38: the visit is dropped field by field, those that an older message brings later too; orders stay.
     fn cancel_visit(&mut self, record: &Record) -> Result<(), Refusal> {
-        let patch = record.section("patient");
-        let id = match self.named_patient(patch)? {
-            Named::Nobody => return Err(no_identifier()),
-            Named::Unknown => return Ok(()),
-            Named::Known(id) if self.speaks_as_alias(id, patch) => return Ok(()),
-            Named::Known(id) => id,
-        };
-        let Some(doc) = self.patient_doc(id) else {
-            return Ok(());
-        };
+        let visit = FIELDS.iter().filter(|field| field.section == "visit");
         let cleared = Said {
             values: vec![],
             origins: vec![],
         };
-        let names = doc.visit.0.keys();
-        let nothing = Patch(names.map(|n| (n.clone(), cleared.clone())).collect());
-        let mut changes = Changes::default();
-        let visit = doc.visit.changes(&nothing, self.cx.as_of);
-        changes.merge("visit", None, &doc.visit, visit);
-        if changes.differs {
-            let (keys, sections) = (vec![], changes.sections);
-            self.happen_to_patient(id, Happening::PatientUpdated { keys, sections });
-        }
-        Ok(())
+        let nothing = visit.map(|field| (field.name.into(), cleared.clone()));
+        let mut record = record.clone();
+        *record.section_mut("visit") = Patch(nothing.collect());
+        self.put_patient(&record).map(drop)
     }
 
     /// A10: the steps of that day are arrived.
@@ -230,15 +239,18 @@ impl Deciding<'_, '_, '_> {
     }
 
     /// A40: PID-3 survives, MRG-1 becomes an alias, exams and the rest move at once.
-    fn merge_patients(&mut self, record: &Record) -> Result<(), Refusal> {
+    fn merge_patients(&mut self, record: &Record, why: Retired) -> Result<(), Refusal> {
         let (main, prior) = survivor_and_prior(record)?;
         let patch = record.section("patient");
         let survivor = match self.world.patient_of(&main) {
             Some(id) => {
-                // Named as survivor, a retired identifier speaks again (a merge that is turned round).
-                let aliases = self.patient_doc(id).map_or(&[][..], |d| &d.aliases);
-                let revived = aliases.iter().filter(|a| **a == main).cloned().collect();
-                self.update_patient(id, record, revived);
+                if self.turns_round(id, &prior) {
+                    // Named as survivor of its own survivor, a retired identifier speaks again.
+                    self.update_patient(id, record, vec![main]);
+                } else if !self.speaks_as_alias(id, patch) {
+                    self.update_patient(id, record, vec![]);
+                }
+                // Else the survivor was merged further by a message that overtook this one: it stays retired.
                 id
             }
             None => {
@@ -252,11 +264,11 @@ impl Deciding<'_, '_, '_> {
         };
         for key in prior {
             match self.world.patient_of(&key) {
-                Some(other) if other != survivor => self.move_patient(other, survivor),
+                Some(other) if other != survivor => self.move_patient(other, survivor, why),
                 owner => {
                     let aliases = self.patient_doc(survivor).map_or(&[][..], |d| &d.aliases);
                     if owner.is_none() || !aliases.contains(&key) {
-                        self.retire_key(survivor, key);
+                        self.retire_key(survivor, key, why);
                     }
                 }
             }
@@ -266,14 +278,40 @@ impl Deciding<'_, '_, '_> {
         Ok(())
     }
 
-    fn retire_key(&mut self, patient: PatientId, key: Key) {
+    /// True if one of these identifiers speaks for the patient itself: it is to be retired in favour of one that was retired for it.
+    fn turns_round(&self, id: PatientId, prior: &[Key]) -> bool {
+        let doc = self.patient_doc(id);
+        doc.is_some_and(|doc| {
+            let speaks = |key: &Key| doc.keys.contains(key) && !doc.aliases.contains(key);
+            prior.iter().any(speaks)
+        })
+    }
+
+    fn retire_key(&mut self, patient: PatientId, key: Key, why: Retired) {
         let (from, keys) = (patient, vec![key]);
-        self.happen_to_patient(patient, Happening::PatientKeysTaken { from, keys });
+        let renamed = match why {
+            Retired::Merged => vec![],
+            Retired::Renamed => keys.clone(),
+        };
+        let taken = Happening::PatientKeysTaken {
+            from,
+            keys,
+            renamed,
+        };
+        self.happen_to_patient(patient, taken);
     }
 
     /// Moves keys, exams, performed steps and reports of a patient, and those merged into it before, to the survivor.
-    fn move_patient(&mut self, from: PatientId, to: PatientId) {
-        let keys = self.patient_doc(from).map(|d| d.keys.clone());
+    fn move_patient(&mut self, from: PatientId, to: PatientId, why: Retired) {
+        let doc = self.patient_doc(from);
+        let taken = doc.map(|doc| Happening::PatientKeysTaken {
+            from,
+            keys: doc.keys.clone(),
+            renamed: match why {
+                Retired::Merged => vec![],
+                Retired::Renamed => own_keys(doc),
+            },
+        });
         let merged = self.world.patients.values();
         let merged: Vec<PatientId> = merged
             .filter(|d| d.doc.id == from || d.doc.merged_into == Some(from))
@@ -282,8 +320,8 @@ impl Deciding<'_, '_, '_> {
         for id in merged {
             self.happen_to_patient(id, Happening::PatientMerged { into: to });
         }
-        if let Some(keys) = keys {
-            self.happen_to_patient(to, Happening::PatientKeysTaken { from, keys });
+        if let Some(taken) = taken {
+            self.happen_to_patient(to, taken);
         }
         let world = &*self.world;
         let exams = world.exams.values().filter(|d| d.doc.patient == from);
@@ -316,16 +354,16 @@ impl Deciding<'_, '_, '_> {
             (None, Some(id)) => {
                 self.update_patient(id, record, vec![]);
                 for key in prior {
-                    self.retire_key(id, key);
+                    self.retire_key(id, key, Retired::Renamed);
                 }
                 self.link_waiting();
                 Ok(())
             }
             (Some(main), Some(prior)) => {
                 self.take_over(prior, main);
-                self.merge_patients(record)
+                self.merge_patients(record, Retired::Renamed)
             }
-            _ => self.merge_patients(record),
+            _ => self.merge_patients(record, Retired::Renamed),
         }
     }
 
@@ -359,6 +397,12 @@ impl Deciding<'_, '_, '_> {
             self.happen_to_patient(to, Happening::PatientUpdated { keys, sections });
         }
     }
+}
+
+/// The identifiers that were always this person's: those of people who were merged into it left out.
+fn own_keys(doc: &Patient) -> Vec<Key> {
+    let own = |key: &&Key| !doc.aliases.contains(key) || doc.renamed.contains(key);
+    doc.keys.iter().filter(own).cloned().collect()
 }
 
 /// The section `patient` without what is no property of the patient.

@@ -69,7 +69,13 @@ pub enum Happening {
     #[serde(rename = "patient.merged")]
     PatientMerged { into: PatientId },
     #[serde(rename = "patient.keys_taken")]
-    PatientKeysTaken { from: PatientId, keys: Vec<Key> },
+    PatientKeysTaken {
+        from: PatientId,
+        keys: Vec<Key>,
+        /// Those of the keys that a change of identifier retired, and no merge.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        renamed: Vec<Key>,
+    },
     /// The same values, said again and later: only their ages advance. Applied to the document, but no public event (see
     /// [`Happening::is_quiet`]).
     #[serde(rename = "record.confirmed")]

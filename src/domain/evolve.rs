@@ -35,6 +35,7 @@ pub fn patient(doc: Option<Patient>, id: PatientId, what: &Happening) -> Option<
         visit: Fields::default(),
         keys: vec![],
         aliases: vec![],
+        renamed: vec![],
     };
     let mut doc = doc.or_else(|| creates.then(blank))?;
     match what {
@@ -43,6 +44,7 @@ pub fn patient(doc: Option<Patient>, id: PatientId, what: &Happening) -> Option<
             add_keys(&mut doc.keys, keys);
             // A key that speaks for the patient again is no alias any more.
             doc.aliases.retain(|alias| !keys.contains(alias));
+            doc.renamed.retain(|alias| !keys.contains(alias));
             apply_patient(&mut doc, sections);
         }
         Happening::Confirmed { sections } => apply_patient(&mut doc, sections),
@@ -50,10 +52,12 @@ pub fn patient(doc: Option<Patient>, id: PatientId, what: &Happening) -> Option<
             doc.merged_into = Some(*into);
             doc.keys.clear();
             doc.aliases.clear();
+            doc.renamed.clear();
         }
-        Happening::PatientKeysTaken { keys, .. } => {
+        Happening::PatientKeysTaken { keys, renamed, .. } => {
             add_keys(&mut doc.keys, keys);
             add_keys(&mut doc.aliases, keys);
+            add_keys(&mut doc.renamed, renamed);
         }
         _ => {}
     }

@@ -148,9 +148,11 @@ impl Deciding<'_, '_, '_> {
     /// An exam without steps (new, or known from a cancel or report): placed, or a tombstone for what is over already.
     fn first_word(&mut self, exam: &Exam, act: OrderAct, record: &Record) -> Result<(), Refusal> {
         let bare_start = act == OrderAct::Start && record.list("step").is_empty();
-        // An end of some steps says nothing of the others: these steps are placed, and over.
-        let whole = !names_steps(record.list("step"))
-            || self.cx.policy.missing_study_uid == MissingStudyUid::Reject;
+        // An end of some steps says nothing of the others: these steps are placed, and over, if the site lets them be placed.
+        let placeable = self.cx.policy.missing_study_uid == MissingStudyUid::Generate
+            || record.first("procedure", "study_instance_uid").is_some()
+            || exam.study_uid().is_some();
+        let whole = !names_steps(record.list("step")) || !placeable;
         if (ends(act) && whole) || bare_start {
             return self.tombstone(exam, act, record);
         }

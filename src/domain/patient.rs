@@ -26,4 +26,7 @@ pub struct Patient {
     /// longer speak for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<Key>,
+    /// Those of the aliases that a change of id (A47) retired: what an order or report says of the patient under one still counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renamed: Vec<Key>,
 }

@@ -149,6 +149,7 @@ pub fn patient() -> Patient {
         visit: Fields::default(),
         keys: vec![],
         aliases: vec![],
+        renamed: vec![],
     }
 }
 

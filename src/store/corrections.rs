@@ -68,10 +68,18 @@ pub struct Pause {
     pub because: String,
 }
 
-/// Not replayed with success, not discarded, and not applied when its sender repeated it.
-const UNHANDLED: &str = " AND NOT EXISTS (SELECT 1 FROM journal c WHERE c.cause_id = r.id AND c.outcome IN ('applied', 'discarded')) \
+/// Of the rows `r` of the journal the messages that were refused; replays are rows of their own.
+pub(super) const REFUSED: &str = "r.outcome = 'refused' AND r.dir = 'in' AND r.cause_id IS NULL";
+
+/// Of the [`REFUSED`] those that nobody has dealt with: not replayed with success, not discarded, not applied when its sender repeated
+/// it. Of a scanner's, which has no control ids, not overtaken either: neither were the same words applied, nor a later N-CREATE or
+/// N-SET, as it was one, of the same performed step.
+pub(super) const UNHANDLED: &str = " AND NOT EXISTS (SELECT 1 FROM journal c WHERE c.cause_id = r.id AND c.outcome IN ('applied', 'discarded')) \
      AND NOT EXISTS (SELECT 1 FROM journal o WHERE o.once = 1 AND o.outcome = 'applied' AND o.link = r.link \
-     AND o.control_id = r.control_id AND o.hash = r.hash)";
+     AND o.control_id = r.control_id AND o.hash = r.hash) \
+     AND NOT (r.port = 'dicom' AND EXISTS (SELECT 1 FROM journal s WHERE s.dir = 'in' AND s.control_id = r.control_id \
+     AND s.port = 'dicom' AND s.outcome = 'applied' AND s.link = r.link \
+     AND (s.hash = r.hash OR (s.id > r.id AND substr(s.kind, 1, 5) = substr(r.kind, 1, 5)))))";
 
 /// The row of an act: no bytes, no acknowledgement.
 fn row<'a>(
@@ -205,9 +213,9 @@ impl Store {
     ) -> Result<Vec<RefusedMessage>, StoreError> {
         let mut sql = Sql::new(
             &self.read,
-            "SELECT r.id, r.at, r.link, r.kind, r.control_id, COALESCE(r.reason, ''), COALESCE(r.detail, '') FROM journal r \
-             WHERE r.outcome = 'refused' AND r.dir = 'in' AND r.cause_id IS NULL",
-        );
+            "SELECT r.id, r.at, r.link, r.kind, r.control_id, COALESCE(r.reason, ''), COALESCE(r.detail, '') FROM journal r WHERE ",
+        )
+        .push(REFUSED);
         if let Some(reason) = reason {
             sql = sql.push(" AND r.reason = ").bind(text(reason));
         }

@@ -50,6 +50,7 @@ fn patient(id: i64, family: &str) -> Patient {
         fields: fields(&[("name", Value::Name(name))]),
         visit: Fields::default(),
         aliases: vec![],
+        renamed: vec![],
         keys: vec![key(KeyKind::Patient, &format!("P{id}"))],
     }
 }

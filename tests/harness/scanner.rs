@@ -183,6 +183,11 @@ impl Scanner {
         self.set(pps, &data).unwrap().status
     }
 
+    /// N-SET with whatever status, without series; the status of the response.
+    pub fn end(&self, pps: &Pps, status: &str) -> u16 {
+        self.set(pps, &ended(status)).unwrap().status
+    }
+
     fn set(&self, pps: &Pps, data: &DataSet) -> Result<Response, ScuError> {
         self.run(async |association| association.n_set(&pps.uid, data).await)
     }

@@ -5,6 +5,7 @@ use crate::{
     app::TestApp,
     harness::{chaos::Mode, endpoint::is, messages::Story, mllp::accepted, scanner::Pps, wait},
 };
+use relais::api::access::Role;
 
 pub const TESTS: &[Test] = &[
     (
@@ -18,6 +19,10 @@ pub const TESTS: &[Test] = &[
     (
         "what_a_scanner_said_too_late_is_replayed_and_refused_again",
         what_a_scanner_said_too_late_is_replayed_and_refused_again,
+    ),
+    (
+        "what_a_scanner_has_said_better_since_leaves_the_list",
+        what_a_scanner_has_said_better_since_leaves_the_list,
     ),
     (
         "a_refused_message_is_marked_as_handled_with_who_and_why",
@@ -169,6 +174,34 @@ fn what_a_scanner_said_too_late_is_replayed_and_refused_again(app: &TestApp) {
     assert!(told.ends_with("0 of 1 applied\n"), "{told}");
     app.drained();
     app.endpoint.sole("ImagingStudy", is("status", "available"));
+}
+
+fn what_a_scanner_has_said_better_since_leaves_the_list(app: &TestApp) {
+    let story = Story::default();
+    accepted(&app.ris().send(&story.order("NW", AT)));
+    let scanner = app.scanner(story.station);
+    let pps = Pps::of(&story);
+    let open = |expected: usize| {
+        let listed = app.cli(&["messages", "list"]);
+        assert_eq!(ids(&listed).len(), expected, "{listed}");
+        let shown = app.api(Role::Viewer).get("/api/messages?open=true");
+        assert_eq!(shown["items"].as_array().map(Vec::len), Some(expected));
+    };
+    assert_eq!(scanner.create(&pps), 0x0000);
+    // Sent again because the answer was lost: nothing is left to do.
+    assert_eq!(scanner.create(&pps), 0x0111);
+    open(0);
+    assert_ne!(scanner.end(&pps, "FINISHED"), 0x0000);
+    open(1);
+    assert_eq!(scanner.complete(&pps), 0x0000);
+    open(0);
+    let refused = app
+        .api(Role::Viewer)
+        .get("/api/messages?outcome=refused&direction=in");
+    assert_eq!(refused["items"].as_array().map(Vec::len), Some(2));
+    // Nothing that follows can make this true: somebody must look at it.
+    assert_eq!(scanner.discontinue(&pps, "110501"), 0x0110);
+    open(1);
 }
 
 fn a_refused_message_is_marked_as_handled_with_who_and_why(app: &TestApp) {

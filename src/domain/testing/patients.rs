@@ -232,7 +232,84 @@ fn a_cancelled_visit_is_dropped_and_orders_stay() {
     assert!(day.patient("4711").visit.first("number").is_none());
     assert_eq!(day.steps(KeyKind::Placer, "P1"), ["scheduled"]);
     day.expect(3, adt(CancelVisit, "patient.id=4711^HOPA"), &[]);
-    day.expect(3, adt(CancelVisit, "patient.id=9^HOPA"), &[]);
+    // Before its admission: what an older message says of the visit does not bring it back.
+    day.expect(
+        3,
+        adt(CancelVisit, "patient.id=9^HOPA"),
+        &["patient.created"],
+    );
+    let late = "patient.id=9^HOPA visit.number=V9^HOPA";
+    day.expect(1, adt(Admit, late), &[]);
+    day.expect(4, adt(Admit, late), &["patient.updated"]);
+}
+
+#[test]
+fn b03_every_identifier_of_a_merged_patient_leads_to_the_survivor_whenever_it_is_known() {
+    let a40 = || adt(Merge, "patient.id=9000^HOPA patient.merged_ids=4711^HOPA");
+    for is_late in [false, true] {
+        let mut day = Day::new();
+        let messages = [(0, adt(Admit, A04)), (1, a40())];
+        let order = if is_late { [1, 0] } else { [0, 1] };
+        for i in order {
+            let (minute, message) = &messages[i];
+            assert!(day.send(*minute, std::slice::from_ref(message)).is_ok());
+        }
+        let survivor = day.patient("9000");
+        assert_eq!(survivor.keys.len(), 3);
+        assert_eq!(survivor.aliases.len(), 2);
+        assert_eq!(survivor.fields.text("name"), None);
+    }
+}
+
+#[test]
+fn b03_merges_in_a_row_end_alike_when_they_arrive_inverted() {
+    let merge = |from: &str, to: &str| {
+        let name = if to == "2" { "RETIRED" } else { "LAST" };
+        adt(
+            Merge,
+            &format!("patient.id={to}^HOPA patient.merged_ids={from}^HOPA patient.name={name}^X"),
+        )
+    };
+    let (first, second) = ((1, merge("1", "2")), (2, merge("2", "3")));
+    for merges in [[first.clone(), second.clone()], [second, first]] {
+        let mut day = Day::new();
+        for (minute, merge) in merges {
+            assert!(day.send(minute, &[merge]).is_ok());
+        }
+        let last = day.patient("3").id;
+        assert_eq!((day.patient("1").id, day.patient("2").id), (last, last));
+        assert_eq!(day.name("3"), "LAST");
+        // Neither the patient administration nor an order speaks for the survivor under a retired identifier.
+        let late = adt(Update, "patient.id=2^HOPA patient.sex=F");
+        day.expect(3, late, &[]);
+        let named = NW
+            .replace("4711", "2")
+            .replace("patient.name", "patient.sex=F patient.name");
+        day.expect(4, order(Schedule, &named), &["order.placed"]);
+        assert_eq!(day.patient("3").fields.text("sex"), None);
+    }
+}
+
+#[test]
+fn an_order_under_the_identifier_before_a_change_of_id_still_tells_who_the_patient_is() {
+    let a47 = || {
+        adt(
+            ChangeId,
+            "patient.id=9000^HOPA patient.merged_ids=4711^HOPA",
+        )
+    };
+    for is_late in [false, true] {
+        let mut day = Day::new();
+        if is_late {
+            assert!(day.send(5, &[a47()]).is_ok());
+        }
+        assert!(day.send(1, &[order(Schedule, NW)]).is_ok());
+        if !is_late {
+            assert!(day.send(5, &[a47()]).is_ok());
+        }
+        assert_eq!(day.name("9000"), "LEFEVRE");
+        assert_eq!(day.patient("9000").fields.text("id"), Some("9000"));
+    }
 }
 
 #[test]

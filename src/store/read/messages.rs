@@ -1,5 +1,6 @@
 //! Lists of journal rows, latest first, without their bytes.
 
+use super::super::corrections::{REFUSED, UNHANDLED};
 use super::super::sql::{Columns, Sql, text};
 use super::super::{Store, StoreError};
 use super::{Page, between, equal, paged};
@@ -23,6 +24,8 @@ pub struct MessageFilter {
     pub to: Option<i64>,
     /// MSH-10 or SOP Instance UID.
     pub control_id: Option<String>,
+    /// Only refused messages that nobody has dealt with, as `relais messages list` shows them.
+    pub open: bool,
 }
 
 /// A journal row in a list.
@@ -49,7 +52,7 @@ pub struct MessageRow {
 }
 
 const COLUMNS: &str = "SELECT id, at, dir, port, link, peer, kind, control_id, charset, mapping_rev, outcome, reason, detail, \
-     cause_id, body_erased_at FROM journal WHERE ";
+     cause_id, body_erased_at FROM journal r WHERE ";
 
 impl Store {
     /// A page of messages.
@@ -74,6 +77,9 @@ impl Store {
             ("control_id", &filter.control_id),
         ] {
             sql = equal(sql, column, value.as_deref().map(text));
+        }
+        if filter.open {
+            sql = sql.push(" AND ").push(REFUSED).push(UNHANDLED);
         }
         // A sender's control id: the partial index serves only statements that name the direction.
         sql = match (filter.direction.as_deref(), &filter.control_id) {

@@ -161,6 +161,13 @@ async fn every_list_is_narrowed_and_ordered_by_an_index() {
             ),
             (
                 messages(MessageFilter {
+                    open: true,
+                    ..MessageFilter::default()
+                }),
+                "journal_control",
+            ),
+            (
+                messages(MessageFilter {
                     control_id: some("C1"),
                     ..MessageFilter::default()
                 }),

@@ -4,6 +4,10 @@
 //! numbers small and the list short, and a failure found once is written down as numbers.
 
 use crate::domain::command::{Command, OrderAct, PatientAct};
+use crate::domain::policy::{
+    CancelAfterStart, DiscontinuedWithoutImages, DuplicateMpps, MissingStudyUid, MppsConformance,
+    Policy, UnknownOrder,
+};
 use crate::domain::testing::{adt, create, order, record, set};
 use crate::domain::time::Role;
 use proptest::prelude::*;
@@ -28,6 +32,8 @@ pub struct Gene {
 /// The genes of a day: one for each new order (`kind` is not used), then the other messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Genes {
+    /// What the site chose, bit by bit; 0 = nothing but defaults.
+    pub site: u8,
     pub orders: Vec<Gene>,
     pub others: Vec<Gene>,
 }
@@ -73,6 +79,7 @@ pub struct Copy {
 /// A day.
 #[derive(Debug, Clone)]
 pub struct Day {
+    pub policy: Policy,
     pub said: Vec<Said>,
     /// In order of arrival.
     pub arrivals: Vec<Copy>,
@@ -91,7 +98,7 @@ const PEOPLE: [&str; 9] = [
 ];
 
 /// Sorts of messages: name, usual minute, weight.
-const KINDS: [(&str, i64, u32); 19] = [
+const KINDS: [(&str, i64, u32); 21] = [
     ("change", 10, 10),
     ("cancel", 20, 4),
     ("discontinue", 25, 1),
@@ -102,8 +109,8 @@ const KINDS: [(&str, i64, u32); 19] = [
     ("two orders", 5, 2),
     ("admit", 0, 4),
     ("update", 10, 8),
-    ("merge", 30, 3),
-    ("merge further", 40, 2),
+    ("merge", 30, 5),
+    ("merge further", 40, 4),
     ("change of id", 30, 2),
     ("report", 35, 9),
     ("n-create", 40, 6),
@@ -111,7 +118,41 @@ const KINDS: [(&str, i64, u32); 19] = [
     ("n-set", 50, 3),
     ("n-set final", 60, 6),
     ("n-set final again", 80, 2),
+    ("arrive", 12, 3),
+    ("cancel visit", 18, 4),
 ];
+
+/// The sort of that name, for days written by hand.
+pub fn kind_of(name: &str) -> u8 {
+    let at = (0_u8..).zip(KINDS).find(|(_, k)| k.0 == name);
+    at.map(|(i, _)| i)
+        .unwrap_or_else(|| panic!("no sort {name}"))
+}
+
+/// What a site may choose. Most sites choose little.
+fn policy(site: u8) -> Policy {
+    let bit = |n: u16| bit(u16::from(site), n);
+    let mut policy = Policy::default();
+    if bit(0) && bit(1) {
+        policy.unknown_order = UnknownOrder::Refuse;
+    }
+    if bit(0) && bit(2) && bit(3) {
+        policy.missing_study_uid = MissingStudyUid::Reject;
+    }
+    if bit(4) {
+        policy.cancel_after_start = CancelAfterStart::Flag;
+    }
+    if bit(5) {
+        policy.discontinued_without_images = DiscontinuedWithoutImages::Discontinue;
+    }
+    if bit(6) {
+        policy.duplicate_mpps = DuplicateMpps::Accept;
+    }
+    if bit(7) {
+        policy.mpps = MppsConformance::Strict;
+    }
+    policy
+}
 
 /// Days of six to twenty-five messages beside the new orders.
 pub fn days() -> impl Strategy<Value = Genes> {
@@ -130,14 +171,19 @@ pub fn days() -> impl Strategy<Value = Genes> {
         },
     );
     let orders = prop::collection::vec(gene.clone(), 4);
-    (orders, prop::collection::vec(gene, 6..26))
-        .prop_map(|(orders, others)| Genes { orders, others })
+    let others = prop::collection::vec(gene, 6..26);
+    (any::<u8>(), orders, others).prop_map(|(site, orders, others)| Genes {
+        site,
+        orders,
+        others,
+    })
 }
 
 impl Day {
     /// The day of these genes.
     pub fn of(genes: &Genes) -> Self {
         let mut day = Self {
+            policy: policy(genes.site),
             said: vec![],
             arrivals: vec![],
         };
@@ -165,12 +211,12 @@ impl Day {
             renamed: false,
         });
         if gene.again > 0 {
-            // Under another control id only what sets fields: of two equal acts at one time nobody can tell which was said first.
-            let plain = said.kind == "change";
+            // A scanner has no control ids: what it sends again always arrives.
+            let named = !matches!(said.voice, Voice::Scanner(_));
             self.arrivals.push(Copy {
                 said: index,
                 slot: slot + i64::from(gene.again),
-                renamed: plain && gene.bits & 0x8000 != 0,
+                renamed: named && gene.bits & 0x8000 != 0,
             });
         }
         self.said.push(said);
@@ -180,6 +226,7 @@ impl Day {
     pub fn without(&self, gone: &std::collections::BTreeSet<usize>) -> Self {
         let kept = self.arrivals.iter().filter(|c| !gone.contains(&c.said));
         Self {
+            policy: self.policy,
             said: self.said.clone(),
             arrivals: kept.copied().collect(),
         }
@@ -263,12 +310,7 @@ fn new_order(gene: &Gene) -> Said {
 }
 
 fn placed(n: u8, bits: u16) -> Command {
-    // Orders of people who are merged name nobody: under a revived identifier a mention counts from its arrival (`IdentityOnArrival`).
-    let named = if n == 1 {
-        " patient.name=ORDRE^Zoé patient.sex=F"
-    } else {
-        ""
-    };
+    let named = format!(" patient.name=ORDRE{n}^Zoé patient.sex=F");
     let station = if bit(bits, 9) { " station_aes=CT1" } else { "" };
     order(
         OrderAct::Schedule,
@@ -293,10 +335,12 @@ fn change(n: u8, bits: u16, i: usize) -> Command {
             " order.priority=stat"
         });
     }
-    if bit(bits, 11) && n == 1 {
+    if bit(bits, 11) {
         top.push_str(&format!(" patient.name=CHANGE{i}^Zoé"));
     }
     let fields = match bits >> 12 & 3 {
+        // A day without time of day is taken as it is said.
+        0 if bit(bits, 14) => "start=20260602".to_owned(),
         0 => format!("start=2026060210{:02}", i % 60),
         1 => format!("description=D{i} station_aes=CT{}", i % 3),
         2 => "description=".to_owned(),
@@ -353,12 +397,12 @@ fn other(gene: &Gene, i: usize) -> Said {
             let commands = vec![placed(n, bits), change(new, bits, i)];
             (Voice::Order(vec![n, new]), commands)
         }
-        "admit" | "update" => demographics(kind, gene, i),
+        "admit" | "update" | "arrive" | "cancel visit" => demographics(kind, gene, i),
         "merge" => identity("TMP", "4711", PatientAct::Merge, bits, i),
         "merge further" => identity("4711", "4716", PatientAct::Merge, bits, i),
         "change of id" => identity("4713", "4714", PatientAct::ChangeId, bits, i),
-        // Reports on two orders, so that their versions meet.
-        "report" => report(n % 2, bits, i),
+        // Mostly on two orders, so that their versions meet.
+        "report" => report(if bit(bits, 12) { n } else { n % 2 }, bits, i),
         _ => scanner(
             kind,
             [0, 1, 2, 3, 0, 0, 1, 0][usize::from(n) + usize::from(bits >> 13 & 1) * 4],
@@ -390,10 +434,17 @@ fn demographics(kind: &str, gene: &Gene, i: usize) -> (Voice, Vec<Command>) {
             text.push_str(field);
         }
     }
-    let act = if kind == "admit" {
-        PatientAct::Admit
-    } else {
-        PatientAct::Update
+    // Not of who changes the identifier: what else they had is retired with the old one only if the new one was known (A47).
+    if bit(gene.bits, 12) && !matches!(who, "4713" | "4714") {
+        text.push_str(&format!(
+            " patient.identifiers={who}^HOPA patient.identifiers=R{who}^REGION"
+        ));
+    }
+    let act = match kind {
+        "admit" => PatientAct::Admit,
+        "arrive" => PatientAct::Arrive,
+        "cancel visit" => PatientAct::CancelVisit,
+        _ => PatientAct::Update,
     };
     (Voice::Demographics(who), vec![adt(act, &text)])
 }

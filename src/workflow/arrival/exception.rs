@@ -15,10 +15,12 @@ pub enum Exception {
     GeneratedOnce,
     WithdrawnStep,
     SoleStepOnArrival,
+    DueOnArrival,
+    WholeWithoutStudy,
 }
 
 impl Exception {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::EqualTimes,
         Self::ScannerOnArrival,
         Self::ReportBeforeOrder,
@@ -27,6 +29,8 @@ impl Exception {
         Self::GeneratedOnce,
         Self::WithdrawnStep,
         Self::SoleStepOnArrival,
+        Self::DueOnArrival,
+        Self::WholeWithoutStudy,
     ];
 
     /// The sentence that the life of an exam says under this name.
@@ -42,7 +46,7 @@ impl Exception {
                 "a report that comes before its order means that the exam took place, one that follows it leaves the course to RIS and scanner"
             }
             Self::IdentityOnArrival => {
-                "under a retired identifier nobody speaks any more from the moment Relais knows; merges that build on each other are taken as they come"
+                "under an identifier that a change of identifier retired the patient administration does not speak any more from the moment Relais knows, nor under the patient's other ones if both were known apart; merges that contradict each other are taken as they come"
             }
             Self::JudgedOnArrival => {
                 "a message is accepted or refused by what is known when it arrives; neither is taken back"
@@ -55,6 +59,12 @@ impl Exception {
             }
             Self::SoleStepOnArrival => {
                 "a scanner that names a step which nobody announced is taken to mean the only step of its study or accession, as known on its arrival"
+            }
+            Self::DueOnArrival => {
+                "an arrival of the patient (A10) concerns the steps that are scheduled for that day when it comes"
+            }
+            Self::WholeWithoutStudy => {
+                "where a site refuses orders without Study Instance UID, an end of some steps that states none and comes before its order ends the order as a whole"
             }
         }
     }
@@ -75,15 +85,25 @@ pub fn reaching(day: &Day) -> Vec<Copy> {
 pub fn reference(day: &Day) -> (Vec<Copy>, BTreeSet<Exception>) {
     let arrived = reaching(day);
     let mut used = BTreeSet::new();
-    let position = |said: usize| arrived.iter().rposition(|c| c.said == said);
     let is_scanner = |said: usize| matches!(day.said[said].voice, Voice::Scanner(_));
+    let times = |c: &Copy| (day.said[c.said].at, day.said[c.said].role());
+    let renamed = renamed(day, &arrived);
 
-    // Every message once, the scanner's as often as they came.
+    // Every message once: its last copy. A scanner's and those of people who change their identifier count as often as they came, and so
+    // do those between whose copies something was said that is as old: of equal times arrival decides.
+    let counts = |i: usize, c: &Copy| {
+        let last = arrived.iter().rposition(|d| d.said == c.said).unwrap_or(i);
+        let mut since = arrived[i..=last].iter();
+        i == last
+            || is_scanner(c.said)
+            || concerns(day, c, &renamed)
+            || since.any(|d| d.said != c.said && times(d) == times(c))
+    };
     let mut order: Vec<(usize, Copy)> = arrived
         .iter()
         .copied()
         .enumerate()
-        .filter(|(i, c)| is_scanner(c.said) || position(c.said) == Some(*i))
+        .filter(|(i, c)| counts(*i, c))
         .collect();
     order.sort_by_key(|(i, copy)| {
         let said = &day.said[copy.said];
@@ -94,7 +114,6 @@ pub fn reference(day: &Day) -> (Vec<Copy>, BTreeSet<Exception>) {
         };
         (at, said.role(), *i)
     });
-    let times = |c: &Copy| (day.said[c.said].at, day.said[c.said].role());
     let scanner = order.iter().filter(|(_, c)| is_scanner(c.said));
     if scanner.clone().any(|(_, c)| c.slot != day.said[c.said].at) {
         used.insert(Exception::ScannerOnArrival);
@@ -103,7 +122,7 @@ pub fn reference(day: &Day) -> (Vec<Copy>, BTreeSet<Exception>) {
     if plain.windows(2).any(|w| times(&w[0].1) == times(&w[1].1)) {
         used.insert(Exception::EqualTimes);
     }
-    if as_they_came(day, &mut order) {
+    if as_they_came(day, &mut order, &renamed) {
         used.insert(Exception::IdentityOnArrival);
     }
     if reports_first(day, &arrived, &mut order) {
@@ -112,27 +131,30 @@ pub fn reference(day: &Day) -> (Vec<Copy>, BTreeSet<Exception>) {
     (order.into_iter().map(|(_, copy)| copy).collect(), used)
 }
 
-/// A change of identifier, and merges that build on each other, stay where they came among everything said of these people.
-fn as_they_came(day: &Day, order: &mut [(usize, Copy)]) -> bool {
-    let identities = |c: &Copy| match &day.said[c.said].voice {
-        Voice::Identity(from, into, change) => Some((*from, *into, *change)),
-        _ => None,
-    };
-    let all: Vec<_> = order.iter().filter_map(|(_, c)| identities(c)).collect();
-    let chained = all.iter().any(|a| all.iter().any(|b| a.1 == b.0));
-    let mut concerned: BTreeSet<&str> = BTreeSet::new();
-    for (from, into, change) in &all {
-        if *change || chained {
-            concerned.extend([*from, *into]);
-        }
-    }
-    let is_concerned = |c: &Copy| match &day.said[c.said].voice {
-        Voice::Identity(from, into, _) => concerned.contains(from) || concerned.contains(into),
-        Voice::Demographics(who) => concerned.contains(who),
+/// The identifiers that a change of identifier retires or brings.
+fn renamed(day: &Day, arrived: &[Copy]) -> BTreeSet<&'static str> {
+    let changes = arrived
+        .iter()
+        .filter_map(|c| match &day.said[c.said].voice {
+            Voice::Identity(from, into, true) => Some([*from, *into]),
+            _ => None,
+        });
+    changes.flatten().collect()
+}
+
+/// True if the patient administration speaks of one of these people.
+fn concerns(day: &Day, copy: &Copy, people: &BTreeSet<&str>) -> bool {
+    match &day.said[copy.said].voice {
+        Voice::Identity(from, into, _) => people.contains(from) || people.contains(into),
+        Voice::Demographics(who) => people.contains(who),
         _ => false,
-    };
+    }
+}
+
+/// A change of identifier stays where it came among everything that the patient administration says of these people.
+fn as_they_came(day: &Day, order: &mut [(usize, Copy)], renamed: &BTreeSet<&str>) -> bool {
     let places: Vec<usize> = (0..order.len())
-        .filter(|i| is_concerned(&order[*i].1))
+        .filter(|i| concerns(day, &order[*i].1, renamed))
         .collect();
     let mut copies: Vec<(usize, Copy)> = places.iter().map(|i| order[*i]).collect();
     let before = copies.clone();
@@ -161,8 +183,14 @@ fn reports_first(day: &Day, arrived: &[Copy], order: &mut Vec<(usize, Copy)>) ->
         _ => false,
     };
     let mut reports: Vec<(usize, Copy)> = order.iter().copied().filter(early).collect();
-    // The first copy of each is the one that made the exam known.
-    reports.sort_by_key(|(_, copy)| arrived.iter().position(|c| c.said == copy.said));
+    // The first copy of each is the one that made the exam known; of equal times every copy counts where it came.
+    let kept = reports.clone();
+    reports.sort_by_key(|(i, copy)| {
+        let of_message = kept.iter().filter(|(_, c)| c.said == copy.said);
+        let is_first = of_message.map(|(i, _)| i).min() == Some(i);
+        let first = arrived.iter().position(|c| c.said == copy.said);
+        first.filter(|_| is_first).unwrap_or(*i)
+    });
     let before = order.clone();
     // The others follow the first word of their order, as they did on arrival.
     let mut held: Vec<(usize, Copy)> = vec![];
