@@ -22,6 +22,7 @@ mod private;
 mod publish;
 mod quirks;
 mod retention;
+mod sites;
 mod upgrade;
 mod watch;
 mod worklist;
@@ -61,6 +62,7 @@ const TESTS: &[&[Test]] = &[
     watch::TESTS,
     api::TESTS,
     mappings::TESTS,
+    sites::TESTS,
 ];
 
 /// Tests at the same time: each has a process and a database of its own.
