@@ -326,6 +326,7 @@ fn translate_rows(
         }
         let mut record = pass.record(Some(row), act.needs())?;
         command::require(act, &record, pass.model)?;
+        command::suspect(act, &record, pass.model, pass.warnings);
         finish(act, &mut record, command);
         read.push((act, record));
     }

@@ -1,5 +1,7 @@
 //! The language over HL7 messages, rule by rule: a file of a few lines, a message of a few segments, and what is said in the end.
 
+mod values;
+
 use crate::domain::ids::JournalId;
 use crate::domain::reason::{Reason, Refusal};
 use crate::hl7::message::{Message, Reading};
