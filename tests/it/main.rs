@@ -22,6 +22,7 @@ mod private;
 mod publish;
 mod quirks;
 mod retention;
+mod shipped;
 mod sites;
 mod upgrade;
 mod watch;
@@ -62,6 +63,7 @@ const TESTS: &[&[Test]] = &[
     watch::TESTS,
     api::TESTS,
     mappings::TESTS,
+    shipped::TESTS,
     sites::TESTS,
 ];
 
