@@ -67,6 +67,10 @@ pub fn of(kind: Kind) -> Vec<Vec<u8>> {
         Kind::Toml => files(&["mappings", "relais.toml"], "toml"),
         Kind::Rule => rules(),
         Kind::Csv => files(&["mappings"], "csv"),
+        Kind::Xml => texts(&[
+            r#"<?xml version="1.0" encoding="UTF-8"?><ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:p="urn:dicom-org:ps3-20"><id root="1.2.2"/><title>CR &amp; suite</title><setId root="1.2.1"/><versionNumber value="2"/><recordTarget><patientRole><id extension="279035121518989" root="1.2.250.1.213.1.4.10"/></patientRole></recordTarget><inFulfillmentOf><order><p:accessionNumber root="1.3" extension="ACC7"/></order></inFulfillmentOf><documentationOf><serviceEvent><id root="1.5.1"/></serviceEvent></documentationOf><relatedDocument typeCode="RPLC"><parentDocument><id root="1.2.1"/></parentDocument></relatedDocument><component><nonXMLBody><text mediaType="application/pdf" representation="B64">JVBERi0x</text></nonXMLBody></component></ClinicalDocument>"#,
+            "<ClinicalDocument><!-- x --><id root='&#49;.2'/><![CDATA[ ]]></ClinicalDocument>",
+        ]),
         Kind::Json => texts(&[
             r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"invariant","details":{"coding":[{"code":"MSG_X"}],"text":"x"},"expression":["Patient.name[0]"],"location":["a"]}]}"#,
             r#"{"resourceType":"Bundle","type":"transaction-response","entry":[{"response":{"status":"201 Created","outcome":{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"duplicate"}]}}}]}"#,

@@ -36,6 +36,8 @@ pub enum Kind {
     Csv,
     /// Answers of FHIR servers.
     Json,
+    /// CDA documents.
+    Xml,
 }
 
 /// One parser.
@@ -124,6 +126,7 @@ pub const TARGETS: &[Target] = &[
         Kind::Csv,
         relais::mapping::table::fuzz_table,
     ),
+    second("hl7_cda", Kind::Xml, relais::hl7::cda::fuzz_cda),
     second(
         "fhir_outcome",
         Kind::Json,

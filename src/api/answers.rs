@@ -100,6 +100,7 @@ pub fn exam() -> Value {
         ("order", fields()),
         ("procedure", fields()),
         ("visit", fields()),
+        ("schedule", fields()),
         ("extra", fields()),
         ("steps", list(step)),
         ("performed", list(performed)),

@@ -67,8 +67,15 @@ fn origin(origin: &Origin) -> Value {
 }
 
 /// A value without the tag of its stored form.
-fn value(value: &RecordValue) -> Value {
-    match serde_json::to_value(value) {
+fn value(shown: &RecordValue) -> Value {
+    if let RecordValue::Entry(entry) = shown {
+        let parts = entry.0.iter().map(|(name, values)| {
+            let values = values.iter().map(value).collect::<Vec<_>>();
+            (name.clone(), Value::from(values))
+        });
+        return Value::Object(parts.collect());
+    }
+    match serde_json::to_value(shown) {
         Ok(Value::Object(tagged)) => tagged.into_iter().next().map_or(Value::Null, |(_, v)| v),
         _ => Value::Null,
     }

@@ -128,6 +128,7 @@ pub async fn exam(ask: Ask) -> Result<Reply, Problem> {
         "order": json::fields(&exam.order),
         "procedure": json::fields(&exam.procedure),
         "visit": json::fields(&exam.visit),
+        "schedule": json::fields(&exam.schedule),
         "extra": json::fields(&exam.extra),
         "steps": exam.steps.iter().map(step_whole).collect::<Vec<_>>(),
         "performed": performed.collect::<Vec<_>>(),

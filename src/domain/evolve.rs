@@ -84,6 +84,7 @@ pub fn blank_exam(id: ExamId, patient: PatientId) -> Exam {
         order: Fields::default(),
         procedure: Fields::default(),
         visit: Fields::default(),
+        schedule: Fields::default(),
         extra: Fields::default(),
         steps: vec![],
         performed: vec![],
@@ -235,6 +236,7 @@ pub(super) fn apply_exam(doc: &mut Exam, sections: &[SectionChange]) {
             ("order", _) => doc.order.apply(&section.changes),
             ("procedure", _) => doc.procedure.apply(&section.changes),
             ("visit", _) => doc.visit.apply(&section.changes),
+            ("schedule", _) => doc.schedule.apply(&section.changes),
             ("extra", _) => doc.extra.apply(&section.changes),
             ("step", Some(id)) => {
                 if let Some(step) = step_mut(&mut doc.steps, id) {

@@ -103,6 +103,9 @@ pub struct Exam {
     /// Section `visit`, as the order said.
     #[serde(default)]
     pub visit: Fields,
+    /// Section `schedule`: the appointment.
+    #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    pub schedule: Fields,
     /// Section `extra`.
     #[serde(default)]
     pub extra: Fields,

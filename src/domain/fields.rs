@@ -122,6 +122,11 @@ impl FieldChange {
 pub struct Fields(pub BTreeMap<FieldName, Field>);
 
 impl Fields {
+    /// True if nothing was ever said.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The stored field, cleared ones included.
     pub fn get(&self, name: &str) -> Option<&Field> {
         self.0.get(name)

@@ -22,7 +22,7 @@ use super::transitions::{Act, Outcome, Source, late, outcome, wished};
 use super::value::Value;
 
 /// Sections of a message that an exam keeps.
-const SECTIONS: [&str; 4] = ["order", "procedure", "visit", "extra"];
+const SECTIONS: [&str; 5] = ["order", "procedure", "visit", "schedule", "extra"];
 
 /// Fields of which an empty value says nothing: numbers merge and are never erased by a message that carries a subset (C3).
 const NUMBERS: [&str; 5] = [
@@ -331,6 +331,7 @@ impl Deciding<'_, '_, '_> {
                 "order" => &exam.order,
                 "procedure" => &exam.procedure,
                 "visit" => &exam.visit,
+                "schedule" => &exam.schedule,
                 _ => &exam.extra,
             };
             let patch = without(record.section(section), |name, empty| {

@@ -41,6 +41,26 @@ pub struct ListDef {
     pub parent: &'static str,
     /// Name under which expressions see the list (`performed_step.series`).
     pub plural: &'static str,
+    /// True if its items become the values of the field `plural` of the section `parent`: what the record only carries and shows.
+    pub carried: bool,
+}
+
+const fn listed(section: &'static str, parent: &'static str, plural: &'static str) -> ListDef {
+    ListDef {
+        section,
+        parent,
+        plural,
+        carried: false,
+    }
+}
+
+const fn carried(section: &'static str, parent: &'static str, plural: &'static str) -> ListDef {
+    ListDef {
+        section,
+        parent,
+        plural,
+        carried: true,
+    }
 }
 
 /// Sections that hold one set of fields per row of a message.
@@ -58,31 +78,16 @@ pub const SECTIONS: &[&str] = &[
 
 /// Sections that are lists.
 pub const LISTS: &[ListDef] = &[
-    ListDef {
-        section: "step",
-        parent: "",
-        plural: "steps",
-    },
-    ListDef {
-        section: "link",
-        parent: "performed_step",
-        plural: "links",
-    },
-    ListDef {
-        section: "series",
-        parent: "performed_step",
-        plural: "series",
-    },
-    ListDef {
-        section: "instance",
-        parent: "series",
-        plural: "instances",
-    },
-    ListDef {
-        section: "document",
-        parent: "report",
-        plural: "documents",
-    },
+    listed("step", "", "steps"),
+    listed("link", "performed_step", "links"),
+    listed("series", "performed_step", "series"),
+    listed("instance", "series", "instances"),
+    listed("document", "report", "documents"),
+    carried("product", "procedure", "products"),
+    carried("device", "procedure", "devices"),
+    carried("recipient", "report", "recipients"),
+    carried("flag", "report", "flags"),
+    carried("mail", "report", "mails"),
 ];
 
 /// The words of `command.do` for orders: closed; `note` and `alert` give no command, `refuse` refuses the message.
@@ -190,8 +195,8 @@ const fn many(
 
 use Bad::{Refuse, Warn};
 use Kind::{
-    Address, Ae, Bool, Concept, Document, Identifier, Location, Name, Number, Organization, Person,
-    Telecom, Text, Uid, When, Word,
+    Address, Ae, Bool, Concept, Document, Entry, Identifier, Location, Name, Number, Organization,
+    Person, Telecom, Text, Uid, When, Word,
 };
 
 /// Every field.
@@ -328,6 +333,34 @@ pub const FIELDS: &[FieldDef] = &[
         Warn,
         "identity reliability codes (PID-32)",
     ),
+    one(
+        "patient",
+        "sharing",
+        Text(0),
+        Warn,
+        "France: whether the patient opposes the feeding of the shared record (ZFA-9)",
+    ),
+    one(
+        "patient",
+        "consultation",
+        Text(0),
+        Warn,
+        "France: whether the patient consents to its consultation (ZFA-11)",
+    ),
+    one(
+        "patient",
+        "ins_source",
+        Text(0),
+        Warn,
+        "how the national identity was obtained (ZFD-5)",
+    ),
+    one(
+        "patient",
+        "ins_date",
+        When,
+        Warn,
+        "when the national identity was asked for (ZFD-6)",
+    ),
     //
     one(
         "visit",
@@ -351,6 +384,8 @@ pub const FIELDS: &[FieldDef] = &[
     one("visit", "admitted_at", When, Warn, "PV1-44; 0038,0020"),
     one("visit", "discharged_at", When, Warn, "PV1-45"),
     one("visit", "vip", Text(16), Warn, "PV1-16"),
+    many("visit", "movement", Identifier(64), Warn, "ZBE-1"),
+    one("visit", "movement_at", When, Warn, "ZBE-2"),
     //
     one(
         "order",
@@ -443,6 +478,13 @@ pub const FIELDS: &[FieldDef] = &[
         Warn,
         "relevant clinical information (OBR-13)",
     ),
+    many(
+        "order",
+        "history",
+        Text(0),
+        Warn,
+        "medical history (OBX 11322-5)",
+    ),
     one(
         "order",
         "transport_mode",
@@ -520,6 +562,54 @@ pub const FIELDS: &[FieldDef] = &[
         "NTE after OBR; 0040,1400",
     ),
     many("procedure", "body_sites", Concept, Warn, "OBR-15"),
+    one(
+        "procedure",
+        "topography",
+        Concept,
+        Warn,
+        "side or part of the body site",
+    ),
+    one(
+        "procedure",
+        "viewer_url",
+        Text(0),
+        Warn,
+        "where the images can be viewed",
+    ),
+    one(
+        "procedure",
+        "retention_days",
+        Number,
+        Warn,
+        "how long the images are kept for the requester",
+    ),
+    many(
+        "procedure",
+        "products",
+        Entry("product"),
+        Warn,
+        "products administered",
+    ),
+    many(
+        "procedure",
+        "devices",
+        Entry("device"),
+        Warn,
+        "devices used",
+    ),
+    //
+    one("product", "code", Concept, Warn, "what was given (ATC)"),
+    one("product", "lot", Text(0), Warn, "batch number"),
+    one(
+        "product",
+        "quantity",
+        Text(0),
+        Warn,
+        "how much was given, with its unit",
+    ),
+    one("device", "serial", Text(0), Warn, "serial number"),
+    one("device", "model", Text(0), Warn, "model"),
+    one("device", "maker", Text(0), Warn, "manufacturer"),
     //
     one(
         "step",
@@ -579,6 +669,8 @@ pub const FIELDS: &[FieldDef] = &[
     one("step", "contrast_agent", Text(0), Warn, "0032,1070"),
     //
     one("schedule", "id", Identifier(64), Warn, "SCH-1, SCH-2"),
+    one("schedule", "status", Text(0), Warn, "SCH-25"),
+    one("schedule", "reason", Text(0), Warn, "SCH-6"),
     //
     one("performed_step", "id", Text(16), Warn, "0040,0253"),
     one(
@@ -756,6 +848,67 @@ pub const FIELDS: &[FieldDef] = &[
     one("report", "filler_number", Identifier(64), Warn, "OBR-3"),
     many("report", "study_uids", Uid, Warn, "studies that it answers"),
     one(
+        "report",
+        "replaces",
+        Identifier(0),
+        Warn,
+        "the document that this one replaces (TXA-13)",
+    ),
+    one(
+        "report",
+        "set_id",
+        Identifier(0),
+        Warn,
+        "what stays the same over its versions (CDA setId)",
+    ),
+    one("report", "version", Number, Warn, "CDA versionNumber"),
+    one(
+        "report",
+        "author",
+        Person,
+        Warn,
+        "who wrote or sent it (TXA-9, PRT SB)",
+    ),
+    one("report", "transcriber", Person, Warn, "OBR-35, TXA-11"),
+    one("report", "signed_at", When, Warn, "TXA-22, TXA-7"),
+    many(
+        "report",
+        "recipients",
+        Entry("recipient"),
+        Warn,
+        "whom it is sent to",
+    ),
+    many(
+        "report",
+        "flags",
+        Entry("flag"),
+        Warn,
+        "how it is to be shared and shown",
+    ),
+    many(
+        "report",
+        "mails",
+        Entry("mail"),
+        Warn,
+        "texts of the mails that accompany it",
+    ),
+    //
+    one("recipient", "person", Person, Warn, "PRT-5"),
+    one("recipient", "organization", Organization, Warn, "PRT-8"),
+    one("recipient", "address", Text(0), Warn, "PRT-15"),
+    one(
+        "recipient",
+        "reply",
+        Bool,
+        Warn,
+        "whether it is where answers go to",
+    ),
+    one("flag", "code", Text(0), Warn, "our word for the flag"),
+    one("flag", "value", Bool, Warn, "whether it is set"),
+    one("mail", "to", Text(0), Warn, "whom the text is for"),
+    one("mail", "body", Text(0), Warn, "the text"),
+    //
+    one(
         "document",
         "kind",
         Word(DOCUMENT_KINDS),
@@ -771,6 +924,23 @@ pub const FIELDS: &[FieldDef] = &[
     ),
     one("document", "title", Text(0), Warn, "its title"),
     one("document", "type", Concept, Warn, "OBX-3"),
+    one("document", "author", Person, Warn, "who wrote it"),
+    one(
+        "document",
+        "unique_id",
+        Identifier(0),
+        Warn,
+        "identifier of this version (CDA id, TXA-12)",
+    ),
+    one("document", "set_id", Identifier(0), Warn, "CDA setId"),
+    one("document", "version", Number, Warn, "CDA versionNumber"),
+    one(
+        "document",
+        "replaces",
+        Identifier(0),
+        Warn,
+        "CDA parentDocument",
+    ),
 ];
 
 /// The field of a section by its name (`clinical.weight_kg` included).
@@ -783,6 +953,21 @@ pub fn field(section: &str, name: &str) -> Option<&'static FieldDef> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_nest_at_most_three_deep_and_carried_ones_have_their_field() {
+        for list in LISTS {
+            let mut depth = 1;
+            let mut at = list;
+            while let Some(outer) = LISTS.iter().find(|l| l.section == at.parent) {
+                (depth, at) = (depth + 1, outer);
+            }
+            assert!(depth <= 3, "{}", list.section);
+            let kept = field(list.parent, list.plural);
+            let as_entry = kept.is_some_and(|f| matches!(f.kind, Entry(s) if s == list.section));
+            assert_eq!(list.carried, as_entry, "{}", list.section);
+        }
+    }
 
     #[test]
     fn every_field_stands_once_in_a_declared_section() {

@@ -5,6 +5,7 @@
 
 use super::time::When;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Who issued an identifier: an HL7 HD, a DICOM Hierarchic Designator, a FHIR system.
@@ -187,6 +188,12 @@ pub struct Document {
     pub bytes: Option<Arc<[u8]>>,
 }
 
+/// One row of a list inside a field: what was said together, by the names of its section of the catalogue (a product: code, lot,
+/// quantity).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Entry(pub BTreeMap<String, Vec<Value>>);
+
 /// A thing of the record, as the source of a reference ("the patient of this study").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -232,6 +239,8 @@ pub enum Value {
     Telecom(Telecom),
     #[serde(rename = "doc")]
     Document(Document),
+    #[serde(rename = "e")]
+    Entry(Entry),
     /// A record thing; only in outbound expressions, never stored.
     #[serde(skip)]
     Thing(Thing),
@@ -260,6 +269,8 @@ pub enum Kind {
     Address,
     Telecom,
     Document,
+    /// A row of named values; the section of the catalogue that names them.
+    Entry(&'static str),
     /// A reference to a record thing (outbound only).
     Thing,
 }
@@ -284,6 +295,7 @@ impl Kind {
             Self::Address => "address",
             Self::Telecom => "telecom",
             Self::Document => "document",
+            Self::Entry(_) => "entry",
             Self::Thing => "thing",
         }
     }
@@ -401,6 +413,7 @@ impl Value {
             (Self::Telecom(t), "use") => text(&t.use_),
             (Self::Document(d), "media_type") => vec![Self::Text(d.media_type.clone())],
             (Self::Document(d), "size") => vec![Self::Number(d.size.to_string())],
+            (Self::Entry(e), name) => e.0.get(name).cloned().unwrap_or_default(),
             _ => vec![],
         }
     }
@@ -433,7 +446,7 @@ impl Value {
                 .or(l.description.as_deref()),
             Self::Address(a) => a.city.as_deref(),
             Self::Document(d) => Some(&d.sha256),
-            Self::Thing(_) => None,
+            Self::Entry(_) | Self::Thing(_) => None,
         }
     }
 }

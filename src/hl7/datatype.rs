@@ -166,7 +166,7 @@ fn read_composite(c: Composite<'_>, as_: DataType, want: Kind) -> Result<Option<
         Kind::Address => address(c, as_).map(Value::Address),
         Kind::Telecom => telecom(c, as_).map(Value::Telecom),
         Kind::Document => document::read(c, as_)?.map(Value::Document),
-        Kind::Thing => {
+        Kind::Entry(_) | Kind::Thing => {
             return Err(BadValue::new(
                 "a field",
                 "a reference to a thing of the record",

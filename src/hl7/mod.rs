@@ -6,6 +6,7 @@
 pub mod ack;
 pub mod batch;
 pub mod build;
+pub mod cda;
 pub mod charset;
 pub mod datatype;
 pub mod escape;

@@ -3,6 +3,7 @@
 //! Absent and null pass through; what a function cannot read it leaves absent with a warning, so that no input stops an evaluation.
 
 mod authority;
+pub(super) mod cda;
 mod each;
 
 use super::ast::Call;
@@ -26,6 +27,8 @@ pub fn apply<'m>(
 ) -> Answer<'m> {
     match call.function.id {
         F::Table => super::lookup::table(call, piped, ev, at),
+        F::Rows => super::lookup::rows(call, piped, ev, at),
+        F::Cda => Ok(cda::cda(call, piped, ev)),
         F::Authority => authority(call, piped, ev, at),
         F::Type => Ok(by_type(call, piped)),
         F::Issuer => supply_issuer(call, piped, ev, at),

@@ -136,6 +136,7 @@ pub enum Group {
     Order,
     Patient,
     Resource,
+    Specimen,
 }
 
 impl Group {
@@ -146,6 +147,7 @@ impl Group {
             "order" => Self::Order,
             "patient" => Self::Patient,
             "resource" => Self::Resource,
+            "specimen" => Self::Specimen,
             _ => return None,
         })
     }
@@ -157,6 +159,7 @@ impl Group {
             Self::Order => "order",
             Self::Patient => "patient",
             Self::Resource => "resource",
+            Self::Specimen => "specimen",
         }
     }
 }

@@ -11,6 +11,7 @@ mod whole;
 pub use whole::whole;
 
 use super::ast::*;
+use super::functions::F;
 use super::load::FileReader;
 use super::model::{FileKind, Goal, Library};
 use super::parser::Problem;
@@ -26,15 +27,31 @@ pub enum Place<'p> {
     Section(&'p str),
     /// `each` and `group_by` of a section.
     Loop(&'p str),
-    /// A target's rule: goal, section, the segment that the section runs over.
-    Target(&'p Goal, &'p str, Option<&'p str>),
+    /// A target's rule: goal, section, what the section runs over.
+    Target(&'p Goal, &'p str, Option<&'p Expr>),
 }
 
-impl Place<'_> {
-    /// The segment whose notes need no owner here.
-    fn each(self) -> Option<String> {
+impl<'p> Place<'p> {
+    /// What the section of the rule runs over.
+    fn each(self) -> Option<&'p Expr> {
         match self {
-            Self::Target(_, _, each) => each.map(str::to_owned),
+            Self::Target(_, _, each) => each,
+            _ => None,
+        }
+    }
+
+    /// The segment whose notes need no owner here.
+    fn each_segment(self) -> Option<&'p str> {
+        match &self.each()?.kind {
+            ExprKind::Hl7(path) => path.segments.last().map(|s| s.id.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The table whose rows are run over.
+    fn each_rows(self) -> Option<&'p str> {
+        match &self.each()?.kind {
+            ExprKind::Call(call) if call.function.id == F::Rows => call.text_arg(0),
             _ => None,
         }
     }

@@ -146,6 +146,24 @@ pub fn require(act: Act, record: &Record, model: &Model) -> Result<(), Refusal> 
     Ok(())
 }
 
+/// Warns of a Requested Procedure ID that is the code of the exam: every such exam would be the same one.
+pub fn suspect(act: Act, record: &Record, model: &Model, warnings: &RefCell<Vec<Warning>>) {
+    let code = record
+        .first("procedure", "code")
+        .and_then(Value::comparable);
+    let id = record.section("procedure").text("id");
+    if matches!(act, Act::Order(_)) && id.is_some() && id == code {
+        let rule = model.rule("procedure", "id");
+        warnings.borrow_mut().push(Warning {
+            message:
+                "procedure.id is the code of the exam: exams of one code would be taken for one"
+                    .to_owned(),
+            place: place_of(model, "procedure", "id"),
+            rule: rule.map_or(String::new(), |r| r.label.to_string()),
+        });
+    }
+}
+
 /// The place that a field's rule names first: where a missing value should have been.
 fn place_of(model: &Model, section: &str, name: &str) -> Option<Place> {
     let rule = model.rule(section, name)?;
@@ -241,7 +259,7 @@ fn join(
                 continue;
             };
             let def = field(section, &name);
-            if def.is_some_and(|d| d.list) {
+            if def.is_some_and(|d| d.list) || section == "extra" {
                 let new = said
                     .values
                     .into_iter()

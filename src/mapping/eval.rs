@@ -87,8 +87,15 @@ pub struct Eval<'e, 'm> {
 impl<'m> Eval<'_, 'm> {
     /// Notes something that was left out.
     pub fn warn(&self, message: impl Into<String>, place: Option<Place>) {
-        self.warnings.borrow_mut().push(Warning {
-            message: message.into(),
+        let message = message.into();
+        let mut warnings = self.warnings.borrow_mut();
+        // What several rules notice at one place is said once.
+        let same = |w: &Warning| w.message == message && w.place == place;
+        if place.is_some() && warnings.iter().any(same) {
+            return;
+        }
+        warnings.push(Warning {
+            message,
             place,
             rule: self.label.to_owned(),
         });

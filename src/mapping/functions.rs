@@ -14,6 +14,7 @@ pub enum F {
     Authority,
     Base64Text,
     Before,
+    Cda,
     Code,
     Concat,
     Cut,
@@ -37,6 +38,7 @@ pub enum F {
     Quantity,
     Replace,
     Require,
+    Rows,
     SkipLonger,
     SopRef,
     Table,
@@ -44,6 +46,7 @@ pub enum F {
     Trim,
     Type,
     Upper,
+    Zone,
 }
 
 /// What a function gives, for the static checks.
@@ -165,6 +168,13 @@ pub const FUNCTIONS: &[Function] = &[
         (1, 1),
         TEXT,
         "what precedes the first occurrence of a text; the whole if it does not occur",
+    ),
+    pipe(
+        "cda",
+        F::Cda,
+        (1, 1),
+        Gives::Any,
+        "from the header of a CDA document: patient, accession, study_uid, id, set_id, version or replaces",
     ),
     Function {
         named: &["system"],
@@ -333,6 +343,16 @@ pub const FUNCTIONS: &[Function] = &[
         Gives::Same,
         "absent refuses the message, whatever the command",
     ),
+    Function {
+        piped: Piped::May,
+        ..dynamic(pipe(
+            "rows",
+            F::Rows,
+            (1, 9),
+            Gives::Any,
+            "for `each`: every row of a table whose first keys fit; the cells are row.COLUMN",
+        ))
+    },
     pipe(
         "skip_longer",
         F::SkipLonger,
@@ -368,6 +388,13 @@ pub const FUNCTIONS: &[Function] = &[
         "repetitions of the first listed identifier type; \"\" is an untyped one",
     ),
     pipe("upper", F::Upper, (0, 0), TEXT, "upper case"),
+    pipe(
+        "zone",
+        F::Zone,
+        (1, 1),
+        Gives::Kind(Kind::When),
+        "a time without offset as one of a time zone: zone(\"Europe/Paris\")",
+    ),
 ];
 
 /// The function of a name.

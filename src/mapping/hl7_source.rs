@@ -25,6 +25,7 @@ struct Placed<'m> {
     patient: usize,
     order: usize,
     resource: usize,
+    specimen: usize,
     owner: Option<usize>,
 }
 
@@ -35,6 +36,7 @@ pub struct Layout<'m> {
     patients: usize,
     orders: usize,
     resources: usize,
+    specimens: usize,
 }
 
 /// One row: a group, and the segment that makes the row inside it.
@@ -52,6 +54,7 @@ impl<'m> Layout<'m> {
         let (mut patient, mut order, mut resource) = (0, 0, 0);
         let (mut patients, mut orders, mut resources) = (0, 0, 0);
         let mut has_obr = false;
+        let mut specimens = 0;
         let (mut owner, mut specimen) = (None, None);
         let mut segments: Vec<Placed<'m>> = Vec::new();
         for (index, segment) in message.segments().enumerate() {
@@ -78,7 +81,10 @@ impl<'m> Layout<'m> {
                     resources += 1;
                     resource = resources;
                 }
-                "SPM" => specimen = Some(index),
+                "SPM" => {
+                    specimens += 1;
+                    specimen = Some(index);
+                }
                 _ => {}
             }
             let is_note = matches!(id, "NTE" | "PRT");
@@ -96,6 +102,7 @@ impl<'m> Layout<'m> {
                 patient,
                 order,
                 resource,
+                specimen: specimen.map_or(0, |_| specimens),
                 owner: owned,
             });
         }
@@ -104,6 +111,7 @@ impl<'m> Layout<'m> {
             patients,
             orders,
             resources,
+            specimens,
         }
     }
 
@@ -114,6 +122,7 @@ impl<'m> Layout<'m> {
             Group::Order => self.orders,
             Group::Patient => self.patients,
             Group::Resource => self.resources,
+            Group::Specimen => self.specimens,
         }
     }
 
@@ -145,14 +154,20 @@ impl<'m> Layout<'m> {
             Group::Order => s.order == number,
             Group::Patient => s.patient == number,
             Group::Resource => s.resource == number,
+            Group::Specimen => s.specimen == number,
         }
+    }
+
+    /// The first segment of a row's group.
+    fn first_of(&self, row: &Row) -> Option<&Placed<'m>> {
+        let mut all = self.segments.iter().enumerate();
+        let found = all.find(|(i, _)| self.in_group(*i, row.group, row.number));
+        found.map(|(_, placed)| placed)
     }
 
     /// The patient a row stands in: that of its first segment, else the only one.
     fn patient_of(&self, row: &Row) -> usize {
-        let mut inside =
-            (0..self.segments.len()).filter(|i| self.in_group(*i, row.group, row.number));
-        let found = inside.next().map_or(0, |i| self.segments[i].patient);
+        let found = self.first_of(row).map_or(0, |s| s.patient);
         if found == 0 && self.patients == 1 {
             1
         } else {
@@ -225,6 +240,29 @@ impl<'m> Layout<'m> {
         items.iter().filter_map(index).collect()
     }
 
+    /// The groups that a group word means here: the row's own, else those of the segments of the loop, else all that stand in the row.
+    fn groups_of(&self, group: Group, row: &Row, item: &[usize], patient: usize) -> Vec<usize> {
+        match group {
+            Group::Message => return vec![1],
+            Group::Patient => return vec![patient],
+            same if same == row.group => return vec![row.number],
+            _ => {}
+        }
+        let number = |i: &usize| match group {
+            Group::Order => self.segments[*i].order,
+            Group::Resource => self.segments[*i].resource,
+            _ => self.segments[*i].specimen,
+        };
+        let of_item: Vec<usize> = item.iter().map(number).filter(|n| *n > 0).collect();
+        if !of_item.is_empty() {
+            return of_item;
+        }
+        let inside = (0..self.segments.len()).filter(|i| self.in_group(*i, row.group, row.number));
+        let mut numbers: Vec<usize> = inside.map(|i| number(&i)).filter(|n| *n > 0).collect();
+        numbers.dedup();
+        numbers
+    }
+
     /// The first step: the nearest level that has what is asked for.
     fn start(
         &self,
@@ -237,17 +275,9 @@ impl<'m> Layout<'m> {
         let all = || (0..self.segments.len()).filter(|i| self.segments[*i].id == step.id);
         let patient = self.patient_of(row);
         if let Some(group) = group {
-            let inside: Vec<usize> = match group {
-                Group::Message => all().collect(),
-                Group::Patient => all()
-                    .filter(|i| self.segments[*i].patient == patient)
-                    .collect(),
-                same if same == row.group => all()
-                    .filter(|i| self.in_group(*i, same, row.number))
-                    .collect(),
-                _ => vec![],
-            };
-            return self.filtered(step, inside, ev);
+            let numbers = self.groups_of(group, row, item, patient);
+            let inside = all().filter(|i| numbers.iter().any(|n| self.in_group(*i, group, *n)));
+            return self.filtered(step, inside.collect(), ev);
         }
         if item.iter().any(|i| self.segments[*i].id == step.id) {
             let own = item
@@ -260,6 +290,12 @@ impl<'m> Layout<'m> {
             return self.filtered(step, row.pick.into_iter().collect(), ev);
         }
         let in_row = all().filter(|i| self.in_group(*i, row.group, row.number));
+        // A specimen stands in an order.
+        let order = match row.group {
+            Group::Specimen => self.first_of(row).map_or(0, |s| s.order),
+            _ => 0,
+        };
+        let in_order = all().filter(|i| order > 0 && self.segments[*i].order == order);
         let in_patient = all().filter(|i| {
             let s = &self.segments[*i];
             s.patient == patient && patient > 0 && s.order == 0
@@ -268,7 +304,12 @@ impl<'m> Layout<'m> {
             let s = &self.segments[*i];
             s.patient == 0 && s.order == 0 || matches!(s.id, "MSH" | "EVN" | "SCH")
         });
-        let levels: [Vec<usize>; 3] = [in_row.collect(), in_patient.collect(), in_head.collect()];
+        let levels: [Vec<usize>; 4] = [
+            in_row.collect(),
+            in_order.collect(),
+            in_patient.collect(),
+            in_head.collect(),
+        ];
         for level in levels {
             let found = self.filtered(step, level, ev)?;
             if !found.is_empty() {

@@ -11,10 +11,11 @@ use super::hl7_source::{Layout, Row};
 use super::model::{Goal, IfNone, Library, Model, Section};
 use crate::dicom::dataset::DataSet;
 use crate::domain::command::Record;
-use crate::domain::fields::Patch;
+use crate::domain::fields::{Patch, Said};
 use crate::domain::ids::JournalId;
 use crate::domain::reason::{Reason, Refusal};
-use crate::domain::record::{LISTS, SECTIONS};
+use crate::domain::record::{LISTS, ListDef, SECTIONS};
+use crate::domain::value::{Entry, Value};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -73,6 +74,9 @@ impl<'e, 'm> Pass<'e, 'm> {
             match list {
                 // Items of items are read with the item they stand in.
                 Some(list) if is_list(list.parent) => {}
+                Some(list) if list.carried => {
+                    carry(&mut record, list, self.items(&view, section, needed)?);
+                }
                 Some(list) => {
                     let items = self.items(&view, section, needed)?;
                     record.lists.entry(list.section).or_default().extend(items);
@@ -84,7 +88,7 @@ impl<'e, 'm> Pass<'e, 'm> {
                     if let Some(name) = name
                         && !patch.0.is_empty()
                     {
-                        record.sections.insert(name, patch);
+                        record.section_mut(name).0.extend(patch.0);
                     }
                 }
             }
@@ -102,6 +106,7 @@ impl<'e, 'm> Pass<'e, 'm> {
             row,
             segments: vec![],
             item: None,
+            current: None,
             known,
         }
     }
@@ -122,19 +127,15 @@ impl<'e, 'm> Pass<'e, 'm> {
         let found = ev.expr(each, None)?.into_iter().filter(Item::says);
         let mut groups: Vec<(Option<String>, Vec<Item<'m>>)> = Vec::new();
         for item in found.into_iter().filter(Item::says) {
-            let key = match (&section.group_by, self.input) {
-                (Some(by), Input::Hl7(layout)) => {
-                    let inner = View {
-                        segments: layout.indices(std::slice::from_ref(&item)),
-                        item: None,
-                        ..*view
-                    };
+            let key = match &section.group_by {
+                Some(by) => {
+                    let inner = self.inside(view, std::slice::from_ref(&item));
                     let keys = inner.eval(&section.label).expr(by, None)?;
                     keys.first()
                         .and_then(|k| k.comparable())
                         .map(Cow::into_owned)
                 }
-                _ => None,
+                None => None,
             };
             let same = groups.iter_mut().find(|(k, _)| key.is_some() && *k == key);
             match same {
@@ -169,9 +170,16 @@ impl<'e, 'm> Pass<'e, 'm> {
             (Datum::Item(set), Spot::Dicom(path)) => Some((*set, path.clone())),
             _ => None,
         });
+        // A loop over repetitions or rows still sees the segments of the loop around it.
+        let keeps = segments.is_empty() && item.is_none();
         View {
-            segments,
-            item,
+            segments: if keeps {
+                view.segments.clone()
+            } else {
+                segments
+            },
+            item: if keeps { view.item.clone() } else { item },
+            current: items.first().cloned(),
             ..*view
         }
     }
@@ -227,6 +235,30 @@ impl<'e, 'm> Pass<'e, 'm> {
     }
 }
 
+/// Makes the items of a list that the record only carries the values of its field; what several blocks say is one list.
+fn carry(record: &mut Record, list: &'static ListDef, items: Vec<Record>) {
+    let parent = SECTIONS.iter().find(|s| **s == list.parent);
+    let Some(parent) = parent.filter(|_| !items.is_empty()) else {
+        return;
+    };
+    let field = record.section_mut(parent).0.entry(list.plural.into());
+    let field = field.or_insert_with(|| Said {
+        values: vec![],
+        origins: vec![],
+    });
+    for item in items {
+        let mut entry = Entry::default();
+        for (name, said) in &item.section(list.section).0 {
+            entry.0.insert(name.to_string(), said.values.clone());
+            field.origins.extend(said.origins.iter().cloned());
+        }
+        field.values.push(Value::Entry(entry));
+    }
+}
+
 fn is_list(section: &str) -> bool {
     LISTS.iter().any(|l| l.section == section)
 }
+
+#[cfg(test)]
+mod tests;

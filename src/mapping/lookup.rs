@@ -1,7 +1,7 @@
 //! `table(...)`: several keys in, one cell out, and what a miss does.
 
 use super::ast::{Call, Expr, ExprKind};
-use super::eval::{Answer, Eval, Item};
+use super::eval::{Answer, Datum, Eval, Item};
 use super::table::{Row, Table, values};
 use crate::domain::reason::{Hl7Place, Place, Reason, Refusal};
 use crate::domain::value::{Coding, Concept, Value};
@@ -35,6 +35,58 @@ pub fn table<'m>(
         }
     }
     Ok(found)
+}
+
+/// Every row of a table for the piped value and the arguments as its first keys; each value piped in has rows of its own.
+pub fn rows<'m>(
+    call: &Call,
+    piped: Vec<Item<'m>>,
+    ev: &Eval<'_, 'm>,
+    at: Option<&Item<'m>>,
+) -> Answer<'m> {
+    let name = call.text_arg(0).unwrap_or("");
+    let Some(table) = ev.library.tables.get(name) else {
+        return Ok(vec![]);
+    };
+    let mut keys = Vec::new();
+    for arg in call.args.iter().skip(1) {
+        keys.push(ev.expr(arg, at)?.into_iter().find(Item::says));
+    }
+    let asked: Vec<Option<Item<'m>>> = match call.piped {
+        Some(_) => piped.into_iter().filter(Item::says).map(Some).collect(),
+        None => vec![None],
+    };
+    let mut found = Vec::new();
+    for item in asked {
+        let lead = item.iter().chain(keys.iter().flatten()).next().cloned();
+        let Some(lead) = lead else { continue };
+        let mut texts: Vec<_> = item.iter().map(Item::comparable).collect();
+        texts.extend(keys.iter().map(|k| k.as_ref().and_then(Item::comparable)));
+        let wanted: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+        for index in table.find_all(&wanted) {
+            let mut row = lead.clone();
+            row.datum = Datum::Row(name.to_owned(), index);
+            row.via.extend(via(table, index));
+            found.push(row);
+        }
+    }
+    Ok(found)
+}
+
+fn via(table: &Table, index: usize) -> Option<String> {
+    let row = table.rows().get(index)?;
+    Some(format!("table {}:{}", table.file, row.line))
+}
+
+/// `row.COLUMN`: the values of a cell.
+pub fn cell<'m>(row: &Item<'m>, column: &str, ev: &Eval<'_, 'm>) -> Vec<Item<'m>> {
+    let Datum::Row(table, index) = &row.datum else {
+        return vec![];
+    };
+    let table = ev.library.tables.get(table);
+    let text = table.and_then(|t| t.cell(*index, column)).unwrap_or("");
+    let item = |v: &str| row.clone().with(Value::Text(v.to_owned()));
+    values(text).map(item).collect()
 }
 
 fn one<'m>(

@@ -93,6 +93,7 @@ fn inbound() -> Json {
         Group::Order,
         Group::Patient,
         Group::Resource,
+        Group::Specimen,
     ]
     .map(Group::word);
     let texts = json!({ "type": "array", "items": { "type": "string" } });

@@ -215,6 +215,9 @@ fn part(
     if at >= names.len() {
         return Ok(Some(Found { kind, list }));
     }
+    if let Kind::Entry(section) = kind {
+        return section_field(section, false, &[], names, at, list);
+    }
     let rest = names[at..].join(".");
     if let Some((_, inner)) = kind.parts().iter().find(|(n, _)| *n == rest) {
         let many = matches!(rest.as_str(), "given" | "lines" | "identifiers");

@@ -1,6 +1,6 @@
 //! The sections of a mapping file: rules by target, loops, and how a file's lines replace those of its base.
 
-use super::ast::ExprKind;
+use super::ast::{Expr, ExprKind};
 use super::check;
 use super::load::{FileReader, with_inherited};
 use super::model::{FileKind, Goal, IfNone, Rule, Section};
@@ -149,17 +149,9 @@ fn block(
             }
         }
     }
-    let owner = each_segment(&section);
-    rules(reader, &mut section, table, "", owner.as_deref());
+    let each = section.each.clone();
+    rules(reader, &mut section, table, "", each.as_ref());
     section
-}
-
-/// The segment that a section runs over: inside, its notes need no owner.
-fn each_segment(section: &Section) -> Option<String> {
-    match &section.each.as_ref()?.kind {
-        ExprKind::Hl7(path) => path.segments.last().map(|s| s.id.clone()),
-        _ => None,
-    }
 }
 
 /// The rules of a table; tables inside it are dotted names (`[order.clinical]`, `name.official`).
@@ -168,7 +160,7 @@ fn rules(
     section: &mut Section,
     table: &Table<'_>,
     prefix: &str,
-    each: Option<&str>,
+    each: Option<&Expr>,
 ) {
     for (key, item) in table.entries() {
         if prefix.is_empty() && RESERVED.contains(&key.value) {
@@ -217,7 +209,7 @@ fn expressions(
     reader: &FileReader<'_, '_>,
     item: &Item<'_>,
     place: check::Place<'_>,
-) -> Option<Vec<super::ast::Expr>> {
+) -> Option<Vec<Expr>> {
     let items = item.as_array().unwrap_or_else(|| vec![*item]);
     let mut exprs = Vec::new();
     for entry in &items {

@@ -45,6 +45,8 @@ pub struct Table {
 /// One row's results.
 #[derive(Debug, Clone)]
 pub struct Row {
+    /// Its key cells as written.
+    pub keys: Vec<String>,
     pub cells: Vec<String>,
     /// Line in the file, from 1.
     pub line: usize,
@@ -97,6 +99,45 @@ impl Table {
             Cell::Literal(text) => Some(text.as_str()),
             Cell::Any | Cell::Empty => None,
         }))
+    }
+
+    /// Indices of the rows whose first keys fit, in order of the file: of those with the most literal cells among these keys. The
+    /// remaining keys tell the rows of one code apart.
+    pub fn find_all(&self, first: &[Option<&str>]) -> Vec<usize> {
+        let fits = |row: &Row| -> Option<usize> {
+            let mut literal = 0;
+            for (cell, key) in row.keys.iter().zip(first) {
+                let key = key.unwrap_or("").trim();
+                match cell.as_str() {
+                    "*" => {}
+                    "~" | "" if key.is_empty() => {}
+                    text if !key.is_empty() && text == key => literal += 1,
+                    _ => return None,
+                }
+            }
+            Some(literal)
+        };
+        if first.len() > self.keys.len() {
+            return vec![];
+        }
+        let found = self.rows.iter().enumerate();
+        let found: Vec<(usize, usize)> = found
+            .filter_map(|(n, row)| fits(row).map(|literal| (n, literal)))
+            .collect();
+        let most = found.iter().map(|(_, literal)| *literal).max();
+        let best = found.into_iter().filter(|(_, l)| Some(*l) == most);
+        best.map(|(n, _)| n).collect()
+    }
+
+    /// The cell of a column, a key's name included.
+    pub fn cell(&self, row: usize, name: &str) -> Option<&str> {
+        let row = self.rows.get(row)?;
+        let key = self.keys.iter().position(|k| k == name);
+        let cell = match key {
+            Some(key) => row.keys.get(key),
+            None => row.cells.get(self.column(Some(name))?),
+        };
+        cell.map(String::as_str)
     }
 
     /// Every row, for checks and the reference page.
@@ -247,6 +288,10 @@ impl Builder<'_> {
             })
             .collect();
         let row = Row {
+            keys: (0..self.header.len())
+                .filter(|i| self.header[*i])
+                .map(cell)
+                .collect(),
             cells: self.results.iter().map(|i| cell(*i)).collect(),
             line: record.line,
         };

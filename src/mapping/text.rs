@@ -202,6 +202,16 @@ pub fn date(text: &str, pattern: &str) -> Option<When> {
     When::parse(&digits).ok()
 }
 
+/// The offset of a time zone at a time that states none, in minutes east of UTC; `None` for a date alone or an unknown zone.
+pub fn offset_in(when: &When, zone: &str) -> Option<i16> {
+    if when.offset.is_some() || when.time().is_none() {
+        return None;
+    }
+    let zone = jiff::tz::TimeZone::get(zone).ok()?;
+    let zoned = when.civil_start()?.to_zoned_datetime(zone).ok()?;
+    i16::try_from(zoned.offset().seconds() / 60).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -150,11 +150,16 @@ impl MappingSet {
             }
         }
         let bases: Vec<&String> = found.iter().flat_map(|m| &m.bases).collect();
-        let open: Vec<&Model> = found
+        let mut open: Vec<&Model> = found
             .iter()
             .copied()
             .filter(|m| !bases.contains(&&m.name))
             .collect();
+        // A file that says which messages it means goes before those that take any: shipped files of one national profile and a site's
+        // own file do not clash.
+        if open.iter().any(|m| m.when.is_some()) {
+            open.retain(|m| m.when.is_some());
+        }
         match open.as_slice() {
             [one] => Ok(one),
             [] => Err(self.unsupported(type_, &enabled)),
@@ -293,6 +298,7 @@ fn rows(input: &Input<'_>, model: &Model) -> Result<Vec<Row>, Refusal> {
         let id = match group {
             super::ast::Group::Order => "ORC",
             super::ast::Group::Resource => "RGS",
+            super::ast::Group::Specimen => "SPM",
             _ => "PID",
         };
         let text = format!("the message has no {} group", group.word());
@@ -320,6 +326,7 @@ fn translate_rows(
         }
         let mut record = pass.record(Some(row), act.needs())?;
         command::require(act, &record, pass.model)?;
+        command::suspect(act, &record, pass.model, pass.warnings);
         finish(act, &mut record, command);
         read.push((act, record));
     }

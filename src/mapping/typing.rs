@@ -33,7 +33,7 @@ impl Bad {
 /// The values of an item, held against the limits of their kind; several only for a multi-valued DICOM attribute.
 pub fn values(item: &Item<'_>, kind: Kind) -> Result<Vec<Value>, Bad> {
     let raw: Vec<Value> = match &item.datum {
-        Datum::Null | Datum::Blank => vec![],
+        Datum::Null | Datum::Blank | Datum::Row(..) => vec![],
         Datum::Value(value) => vec![value.clone()],
         Datum::Hl7(slot) => slot
             .value(kind)
@@ -100,6 +100,7 @@ fn convert(value: Value, kind: Kind) -> Result<Value, Bad> {
             | (Value::Address(_), Kind::Address)
             | (Value::Telecom(_), Kind::Telecom)
             | (Value::Document(_), Kind::Document)
+            | (Value::Entry(_), Kind::Entry(_))
             | (Value::Thing(_), Kind::Thing)
     );
     if fits {
@@ -185,7 +186,9 @@ fn from_text(text: String, kind: Kind) -> Result<Value, Bad> {
             value: text,
             use_: None,
         }),
-        Kind::Document | Kind::Thing => return Err(Bad::new("a text", kind.name())),
+        Kind::Document | Kind::Entry(_) | Kind::Thing => {
+            return Err(Bad::new("a text", kind.name()));
+        }
         Kind::Text(_) | Kind::Word(_) | Kind::Ae => Value::Text(text),
     })
 }

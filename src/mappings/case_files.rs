@@ -172,4 +172,29 @@ mod tests {
         let site = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
         pass(&[site], dir, 4);
     }
+
+    #[test]
+    fn the_cases_of_example_sites_pass_over_the_shipped_files() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sites");
+        let mut sites: Vec<PathBuf> = fs::read_dir(&root)
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .filter(|p| p.is_dir())
+            .collect();
+        sites.sort();
+        for site in &sites {
+            let dirs = [site.clone()];
+            let mappings = Mappings::load(&dirs)
+                .map_err(|p| render_all(&p, &sources(&dirs).files))
+                .unwrap_or_else(|text| panic!("{}: {text}", site.display()));
+            let results = run_cases(&mappings.current(), site, false).unwrap();
+            let failed: Vec<_> = results
+                .iter()
+                .filter(|r| r.outcome != Outcome::Passed)
+                .collect();
+            assert!(failed.is_empty(), "{}: {failed:#?}", site.display());
+            assert!(!results.is_empty(), "{}", site.display());
+        }
+        assert!(sites.len() >= 19, "{}", sites.len());
+    }
 }

@@ -183,6 +183,7 @@ pub fn exam(status: StepStatus, performed: &[PerformedId]) -> Exam {
             ),
         ]),
         visit: Fields::default(),
+        schedule: Fields::default(),
         extra: Fields::default(),
         steps: vec![Step {
             id: StepId(20),

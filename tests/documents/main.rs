@@ -166,3 +166,32 @@ fn every_invariant_names_tests_that_exist_or_the_issue_that_brings_them() {
         }
     }
 }
+
+/// The page on real messages promises a test or a case for each row.
+#[test]
+fn every_row_about_real_messages_names_a_test_or_case_that_exists() {
+    let text = fs::read_to_string(root().join("docs/mapping/real-messages.md")).unwrap();
+    let mut sources = Vec::new();
+    files(&root().join("src"), &[".rs"], &mut sources);
+    let sources: Vec<String> = sources
+        .iter()
+        .map(|p| fs::read_to_string(p).unwrap())
+        .collect();
+    let rows: Vec<&str> = text
+        .lines()
+        .filter(|l| l.starts_with("| ") && !l.starts_with("| |"))
+        .collect();
+    assert_eq!(rows.len(), 28);
+    for row in rows {
+        let held_by = row.trim_end_matches('|').rsplit(" | ").next().unwrap();
+        let names = quoted(held_by);
+        assert!(!names.is_empty(), "{row}");
+        for name in names {
+            let declared = format!("fn {name}(");
+            let exists = sources.iter().any(|s| s.contains(&declared))
+                || root().join("mappings/inbound").join(name).is_dir()
+                || root().join("tests/sites").join(name).is_dir();
+            assert!(exists, "neither a test nor a case: {name}");
+        }
+    }
+}

@@ -23,6 +23,8 @@ mod private;
 mod publish;
 mod quirks;
 mod retention;
+mod shipped;
+mod sites;
 mod upgrade;
 mod watch;
 mod worklist;
@@ -63,6 +65,8 @@ const TESTS: &[&[Test]] = &[
     watch::TESTS,
     api::TESTS,
     mappings::TESTS,
+    shipped::TESTS,
+    sites::TESTS,
 ];
 
 /// Tests at the same time: each has a process and a database of its own.

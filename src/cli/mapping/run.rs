@@ -143,7 +143,7 @@ fn field_line(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let text = |value: &Value| match phi || is_harmless(section, field, value) {
-        true => value.comparable().unwrap_or("a thing").to_owned(),
+        true => plain(value),
         false => format!("({})", masked(value)),
     };
     let values: Vec<String> = said.values.iter().map(text).collect();
@@ -166,10 +166,22 @@ fn is_harmless(section: &str, field: &str, value: &Value) -> bool {
     matches!(section, "procedure" | "step") && (coded || word)
 }
 
+/// A value as text; a row of a list by the names of its parts.
+fn plain(value: &Value) -> String {
+    let Value::Entry(entry) = value else {
+        return value.comparable().unwrap_or("a thing").to_owned();
+    };
+    let part = |(name, values): (&String, &Vec<Value>)| {
+        let values: Vec<String> = values.iter().map(plain).collect();
+        format!("{name} {}", values.join(", "))
+    };
+    let parts: Vec<String> = entry.0.iter().map(part).collect();
+    parts.join("; ")
+}
+
 /// How long a value is, instead of the value.
 pub fn masked(value: &Value) -> String {
-    let length = value.comparable().map_or(0, |t| t.chars().count());
-    format!("{length} characters, masked")
+    format!("{} characters, masked", plain(value).chars().count())
 }
 
 /// `PID-8.1, bytes 131-132 (inbound/ihe_order.toml:33, table sex.csv:4)`; bytes count from 0 in the message as it is in the file.

@@ -312,6 +312,7 @@ fn kind_name(value: &Value) -> &'static str {
         Value::Address(_) => "address",
         Value::Telecom(_) => "telecom",
         Value::Document(_) => "document",
+        Value::Entry(_) => "entry",
         Value::Thing(_) => "thing",
     }
 }

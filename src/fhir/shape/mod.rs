@@ -32,6 +32,8 @@ pub enum KindName {
     Address,
     Telecom,
     Document,
+    /// A row of named values: no target takes it whole.
+    Entry,
     /// A record thing (`patient`, `exams`, `study`): becomes a Reference.
     Thing,
 }
@@ -54,6 +56,7 @@ impl KindName {
             Kind::Address => Self::Address,
             Kind::Telecom => Self::Telecom,
             Kind::Document => Self::Document,
+            Kind::Entry(_) => Self::Entry,
             Kind::Thing => Self::Thing,
         }
     }
@@ -75,6 +78,7 @@ impl KindName {
             Value::Address(_) => Self::Address,
             Value::Telecom(_) => Self::Telecom,
             Value::Document(_) => Self::Document,
+            Value::Entry(_) => Self::Entry,
             Value::Thing(_) => Self::Thing,
         }
     }
@@ -96,6 +100,7 @@ impl KindName {
             Self::Address => "address",
             Self::Telecom => "telecom",
             Self::Document => "document",
+            Self::Entry => "entry",
             Self::Thing => "thing",
         }
     }

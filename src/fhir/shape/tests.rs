@@ -83,6 +83,7 @@ fn sample(target: &Target, kind: KindName) -> Value {
             size: 4,
             bytes: None,
         }),
+        KindName::Entry => Value::Entry(crate::domain::value::Entry::default()),
         KindName::Thing => Value::Thing(match target.name {
             "basedOn" => Thing::Exam(ExamId(2)),
             "imagingStudy" => Thing::Study(3),

@@ -1,5 +1,6 @@
 //! Functions that treat each value alone: texts, numbers, dates, codes, names.
 
+use crate::domain::time::When;
 use crate::domain::value::{Coding, Concept, Kind, Value};
 use crate::hl7::datatype::DataType;
 use crate::mapping::ast::{Call, ExprKind};
@@ -45,6 +46,7 @@ pub(super) fn each<'m>(call: &Call, item: Item<'m>, ev: &Eval<'_, 'm>) -> Option
         F::Number => text::number(&plain()),
         F::Quantity => text::quantity(&item, arg(0)),
         F::Date => text::date(&plain(), arg(0)).map(Value::When),
+        F::Zone => return zone(item, arg(0), ev),
         F::Base64Text => decoded(&plain()).and_then(changed),
         F::Alternate => alternate(&item),
         F::Code => with_system(&item, call),
@@ -101,6 +103,26 @@ fn cut<'m>(item: &Item<'m>, text: &str, call: &Call, ev: &Eval<'_, 'm>) -> Strin
         .collect::<String>()
         .trim_end()
         .to_owned()
+}
+
+/// A time without offset as one of a zone; a date alone stays a date, a time that a zone skips or repeats is read as clocks go on
+/// (the earlier offset).
+fn zone<'m>(item: Item<'m>, name: &str, ev: &Eval<'_, 'm>) -> Option<Item<'m>> {
+    let when = match typing::value(&item, Kind::When) {
+        Ok(Some(Value::When(when))) => when,
+        Ok(_) => return None,
+        Err(_) => {
+            ev.warn("`zone` cannot read this value: left out", item.place());
+            return None;
+        }
+    };
+    let offset = text::offset_in(&when, name).or(when.offset);
+    let known = when.offset.is_some();
+    let mut item = item.with(Value::When(When { offset, ..when }));
+    if !known && offset.is_some() {
+        item.via.push(format!("zone {name}"));
+    }
+    Some(item)
 }
 
 fn decoded(text: &str) -> Option<String> {

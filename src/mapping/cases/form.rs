@@ -1,7 +1,8 @@
 //! Values in the stable words of cases: printed and read by the kind of their field.
 
+use crate::domain::record::field;
 use crate::domain::time::When;
-use crate::domain::value::{Kind, Value};
+use crate::domain::value::{Entry, Kind, Value};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -21,6 +22,15 @@ pub fn of_value(value: &Value) -> Json {
         Value::Address(v) => parts(serde_json::to_value(v)),
         Value::Telecom(v) => parts(serde_json::to_value(v)),
         Value::Document(v) => parts(serde_json::to_value(v)),
+        Value::Entry(entry) => {
+            let said = entry.0.iter().map(|(name, values)| {
+                let values: Vec<Json> = values.iter().map(of_value).collect();
+                let is_one = values.len() == 1;
+                let one = values.first().cloned().filter(|_| is_one);
+                (name.clone(), one.unwrap_or(Json::Array(values)))
+            });
+            Json::Object(said.collect())
+        }
         Value::Thing(v) => parts(serde_json::to_value(v)),
     }
 }
@@ -65,8 +75,26 @@ pub fn to_value(kind: Kind, json: &Json) -> Result<Value, String> {
         Kind::Address => Value::Address(read(json)?),
         Kind::Telecom => Value::Telecom(read(json)?),
         Kind::Document => Value::Document(read(json)?),
+        Kind::Entry(section) => Value::Entry(entry(section, json)?),
         Kind::Thing => return Err(wrong()),
     })
+}
+
+/// A row of named values, each of the kind that its section of the catalogue says.
+fn entry(section: &str, json: &Json) -> Result<Entry, String> {
+    let Json::Object(parts) = json else {
+        return Err(format!("{json} is no entry"));
+    };
+    let mut found = Entry::default();
+    for (name, value) in parts {
+        let def = field(section, name).ok_or_else(|| format!("{section} has no {name}"))?;
+        let values = match value {
+            Json::Array(values) => values.iter().map(|v| to_value(def.kind, v)).collect(),
+            one => to_value(def.kind, one).map(|v| vec![v]),
+        };
+        found.0.insert(name.clone(), values?);
+    }
+    Ok(found)
 }
 
 fn read<T: DeserializeOwned>(json: &Json) -> Result<T, String> {

@@ -1,16 +1,21 @@
 //! Calls: number and names of the arguments, constants where they are wanted, tables with their columns and keys.
 
-use super::Checker;
+use super::{Checker, Place};
 use crate::diagnostic::did_you_mean;
+use crate::mapping::apply::cda;
 use crate::mapping::ast::*;
 use crate::mapping::functions::{F, FUNCTIONS};
 use crate::mapping::parser::Problem;
+use crate::mapping::table::Table;
 
 impl Checker<'_> {
     pub(super) fn call(&self, call: &Call, found: &mut Vec<Problem>) {
         let function = call.function;
-        if function.id == F::Table {
-            return self.table(call, false, found);
+        match function.id {
+            F::Table => return self.table(call, false, found),
+            F::Rows => return self.rows(call, found),
+            F::Zone => zone(call, found),
+            _ => {}
         }
         let (least, most) = function.args;
         if !(least..=most).contains(&call.args.len()) {
@@ -28,6 +33,7 @@ impl Checker<'_> {
             }
         }
         let known: &[&str] = match function.id {
+            F::Cda => cda::WHAT,
             F::Drop => &["prefix", "suffix", "middle", "type"],
             F::Quantity => &["kg", "g", "lb", "m", "cm", "mm", "in", "min"],
             _ => return,
@@ -43,7 +49,40 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn table(&self, call: &Call, membership: bool, found: &mut Vec<Problem>) {
+    /// `rows` stands in `each` only, and may name fewer keys than the table has.
+    fn rows(&self, call: &Call, found: &mut Vec<Problem>) {
+        if !matches!(self.place, Place::Loop(_)) {
+            found.push(
+                Problem::new(
+                    "M023",
+                    call.name_span.clone(),
+                    "`rows` gives rows, not values",
+                )
+                .hint(
+                    "write it in `each`, and take the cells by row.COLUMN; one value is table(...)",
+                ),
+            );
+        }
+        named(call, found);
+        let Some(table) = self.known_table(call, found) else {
+            return;
+        };
+        let keys = usize::from(call.piped.is_some()) + call.args.len().saturating_sub(1);
+        if keys == 0 || keys > table.keys.len() {
+            let message = format!(
+                "{} has {} key(s), {keys} given",
+                table.file,
+                table.keys.len()
+            );
+            found.push(
+                Problem::new("M028", call.name_span.clone(), message)
+                    .label(format!("keys: {}", table.keys.join(", "))),
+            );
+        }
+    }
+
+    /// The table that a call names by a constant.
+    fn known_table(&self, call: &Call, found: &mut Vec<Problem>) -> Option<&Table> {
         let Some(name) = call.text_arg(0) else {
             let span = call.name_span.clone();
             found.push(Problem::new(
@@ -51,8 +90,22 @@ impl Checker<'_> {
                 span,
                 "the table is named by a constant text",
             ));
-            return;
+            return None;
         };
+        let table = self.library.tables.get(name);
+        if table.is_none() {
+            let names = self.library.tables.keys().map(String::as_str);
+            let message = format!("there is no table `{name}`");
+            found.push(
+                Problem::new("M026", call.args[0].span.clone(), message)
+                    .label("tables/*.csv")
+                    .maybe_hint(did_you_mean(name, names)),
+            );
+        }
+        table
+    }
+
+    pub(super) fn table(&self, call: &Call, membership: bool, found: &mut Vec<Problem>) {
         named(call, found);
         if !membership && call.named("else").is_none() {
             found.push(
@@ -64,16 +117,10 @@ impl Checker<'_> {
                 .hint("add else: refuse, warn, keep, none or a constant"),
             );
         }
-        let Some(table) = self.library.tables.get(name) else {
-            let names = self.library.tables.keys().map(String::as_str);
-            let message = format!("there is no table `{name}`");
-            found.push(
-                Problem::new("M026", call.args[0].span.clone(), message)
-                    .label("tables/*.csv")
-                    .maybe_hint(did_you_mean(name, names)),
-            );
+        let Some(table) = self.known_table(call, found) else {
             return;
         };
+        let name = table.file.trim_end_matches(".csv");
         if let Some(column) = call.named("column") {
             let ExprKind::Text(wanted) = &column.kind else {
                 found.push(Problem::new(
@@ -104,6 +151,18 @@ impl Checker<'_> {
                     .label(format!("keys: {}", table.keys.join(", "))),
             );
         }
+    }
+}
+
+/// The zone must be one of the time zone database.
+fn zone(call: &Call, found: &mut Vec<Problem>) {
+    let Some((arg, name)) = call.args.first().zip(call.text_arg(0)) else {
+        return;
+    };
+    if jiff::tz::TimeZone::get(name).is_err() {
+        let message = format!("there is no time zone `{name}`");
+        let hint = "a name of the IANA database, for example Europe/Paris";
+        found.push(Problem::new("M023", arg.span.clone(), message).hint(hint));
     }
 }
 

@@ -11,10 +11,10 @@ use crate::mapping::{definitions, scope};
 
 impl Checker<'_> {
     pub(super) fn hl7(&self, path: &Hl7Path, span: &Span, found: &mut Vec<Problem>) {
-        let each = self.place.each();
+        let each = self.place.each_segment();
         if let [only] = path.segments.as_slice()
             && matches!(only.id.as_str(), "NTE" | "PRT")
-            && each.as_deref() != Some(only.id.as_str())
+            && each != Some(only.id.as_str())
             && !matches!(self.place, Place::Loop(_))
         {
             let id = &only.id;
@@ -88,6 +88,9 @@ impl Checker<'_> {
 
     pub(super) fn name(&self, path: &NamePath, found: &mut Vec<Problem>) {
         let names: Vec<&str> = path.steps.iter().map(|s| s.name.as_str()).collect();
+        if matches!(names.first(), Some(&("row" | "item"))) {
+            return self.current(path, &names, found);
+        }
         if let Err((at, known)) = self.follow(&names) {
             let Some(step) = path.steps.get(at) else {
                 return;
@@ -108,6 +111,50 @@ impl Checker<'_> {
         }
     }
 
+    /// `item` and `row.COLUMN`: what the loop of the section stands at.
+    fn current(&self, path: &NamePath, names: &[&str], found: &mut Vec<Problem>) {
+        let Some((first, last)) = path.steps.first().zip(path.steps.last()) else {
+            return;
+        };
+        let problem = match (names, self.place.each()) {
+            (["item"], Some(_)) => return,
+            (["row", column], Some(_)) => {
+                let table = self.place.each_rows();
+                match table.and_then(|name| self.library.tables.get(name)) {
+                    Some(table) => {
+                        let known = || table.keys.iter().chain(&table.columns);
+                        if known().any(|c| c == column) {
+                            return;
+                        }
+                        let message = format!("table {} has no column `{column}`", table.file);
+                        let label: Vec<&str> = known().map(String::as_str).collect();
+                        Problem::new("M027", last.span.clone(), message)
+                            .label(format!("columns: {}", label.join(", ")))
+                            .maybe_hint(did_you_mean(column, label))
+                    }
+                    // An unknown table is reported where `each` names it.
+                    None if table.is_some() => return,
+                    None => Problem::new("M042", first.span.clone(), "the section runs over no rows")
+                        .hint("`row` goes with each = 'value | rows(\"table\")'; what a loop over fields stands at is `item`"),
+                }
+            }
+            (["item", ..], Some(_)) => {
+                Problem::new("M042", first.span.clone(), "`item` has no parts")
+                    .hint("`item` is the whole repetition; loop over segments to name fields")
+            }
+            (["row", ..], Some(_)) => {
+                Problem::new("M042", first.span.clone(), "a cell is written row.COLUMN")
+            }
+            _ => Problem::new(
+                "M042",
+                first.span.clone(),
+                format!("there is no `{}` here", names[0]),
+            )
+            .label("only in a section with `each`"),
+        };
+        found.push(problem);
+    }
+
     /// Where a name leads: its kind and whether it is a list, if that can be known.
     pub(super) fn follow(
         &self,
@@ -115,7 +162,7 @@ impl Checker<'_> {
     ) -> Result<Option<scope::Found>, (usize, Vec<String>)> {
         let owned = |known: Vec<&'static str>| known.iter().map(|n| (*n).to_owned()).collect();
         match names {
-            ["link" | "row" | "extra", ..] => Ok(None),
+            ["link" | "row" | "item" | "extra", ..] => Ok(None),
             ["refuse" | "warn" | "keep" | "true" | "false"] => Ok(None),
             ["const", rest @ ..] => match rest.first().map(|n| self.consts.get(*n)) {
                 Some(Some(_)) => Ok(None),

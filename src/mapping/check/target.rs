@@ -201,7 +201,8 @@ fn convertible(from: Kind, to: Kind) -> bool {
     from.name() == to.name()
         || matches!(to, Kind::Text(_))
         || plain(from) && plain(to)
-        || matches!(from, Kind::Text(_)) && !matches!(to, Kind::Document | Kind::Thing)
+        || matches!(from, Kind::Text(_))
+            && !matches!(to, Kind::Document | Kind::Entry(_) | Kind::Thing)
         || matches!(
             (from, to),
             (Kind::Person, Kind::Name) | (Kind::Concept, Kind::Word(_))

@@ -27,6 +27,8 @@ pub enum Datum<'m> {
     Issuer(Identifier),
     /// A part of the record that is no value itself.
     Node(&'m Node<'m>),
+    /// A row of a table (`rows()`): name of the table, index of the row.
+    Row(String, usize),
 }
 
 /// Where an item came from.

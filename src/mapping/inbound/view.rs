@@ -7,7 +7,7 @@ use crate::mapping::ast::{DicomPath, Hl7Path, NamePath};
 use crate::mapping::eval::{Answer, Eval, Item, Scope};
 use crate::mapping::hl7_source::Row;
 use crate::mapping::model::{Goal, Rule};
-use crate::mapping::{dicom_source, record_source, typing};
+use crate::mapping::{dicom_source, lookup, record_source, typing};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -19,6 +19,8 @@ pub(super) struct View<'e, 'm> {
     pub(super) segments: Vec<usize>,
     /// Data set item of the current loop, with its path.
     pub(super) item: Option<(&'m DataSet, String)>,
+    /// What the innermost loop stands at: `item`, or the row of a table (`row.COLUMN`).
+    pub(super) current: Option<Item<'m>>,
     /// Rules of the row that were asked for by name.
     pub(super) known: &'e RefCell<BTreeMap<String, Vec<Item<'m>>>>,
 }
@@ -40,8 +42,13 @@ impl<'m> Scope<'m> for View<'_, 'm> {
     }
 
     /// A field that another rule of the row fills.
-    fn name(&self, path: &NamePath, _ev: &Eval<'_, 'm>) -> Answer<'m> {
+    fn name(&self, path: &NamePath, ev: &Eval<'_, 'm>) -> Answer<'m> {
         let names: Vec<&str> = path.steps.iter().map(|s| s.name.as_str()).collect();
+        match (names.as_slice(), &self.current) {
+            (["item"], current) => return Ok(current.iter().cloned().collect()),
+            (["row", column], Some(row)) => return Ok(lookup::cell(row, column, ev)),
+            _ => {}
+        }
         let Some((section, rest)) = names.split_first() else {
             return Ok(vec![]);
         };
@@ -89,6 +96,7 @@ impl<'e, 'm> View<'e, 'm> {
             row: self.row,
             segments: vec![],
             item: None,
+            current: None,
             known: self.known,
         };
         let (kind, list) = kind_of(rule);

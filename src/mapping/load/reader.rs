@@ -119,7 +119,7 @@ impl FileReader<'_, '_> {
                 self.model.each = (group, segment.map(str::to_owned));
             }
             _ => item.wrong(
-                "\"message\", \"order\", \"patient\" or \"resource\", or [\"order\", \"IPC\"]",
+                "\"message\", \"order\", \"patient\", \"resource\" or \"specimen\", or [\"order\", \"IPC\"]",
             ),
         }
     }

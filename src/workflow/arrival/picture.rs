@@ -140,7 +140,14 @@ fn exam_line(world: &World, doc: &Exam) -> String {
         .collect();
     performed.sort();
     let whole = doc.tombstone.map(|t| t.value);
-    let sections = [&doc.order, &doc.procedure, &doc.visit, &doc.extra].map(fields);
+    let sections = [
+        &doc.order,
+        &doc.procedure,
+        &doc.visit,
+        &doc.schedule,
+        &doc.extra,
+    ]
+    .map(fields);
     let patient = patient(world, doc.patient);
     format!(
         "exam {} {:?} patient={patient} whole={whole:?} performed={performed:?}{}",
