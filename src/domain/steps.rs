@@ -116,6 +116,8 @@ impl Deciding<'_, '_, '_> {
                     continue;
                 }
                 Outcome::To(to) if source == Source::Operator => Outcome::To(to),
+                // Wished before, undone by the scanner, and said again: it counts anew.
+                Outcome::To(to) if to == wish.value => Outcome::To(to),
                 _ => wished(wish, act, as_of),
             };
             possible = true;

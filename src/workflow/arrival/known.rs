@@ -88,6 +88,18 @@ pub fn days() -> Vec<(&'static str, &'static str, Genes)> {
             ),
         ),
         (
+            "an end said again after the scanner had begun was not heard",
+            "an older act after a newer one",
+            genes(
+                [NONE, NONE, PLAIN, NONE],
+                &[
+                    ("n-create", 2, (0, 0x0c03, 40, 0)),
+                    ("status", 2, (8, 0x0004, 0, 0)),
+                    ("status", 2, (0, 0x0004, 8, 0)),
+                ],
+            ),
+        ),
+        (
             "a hold that came after its release held the order",
             "an older act after a newer one",
             genes(
