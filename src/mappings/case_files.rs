@@ -185,9 +185,9 @@ mod tests {
         for site in &sites {
             let dirs = [site.clone()];
             let mappings = Mappings::load(&dirs)
-                .map_err(|p| render_all(&p, &sources(&dirs).files))
+                .map_err(|p| crate::mappings::render_all(&p, &sources(&dirs).files))
                 .unwrap_or_else(|text| panic!("{}: {text}", site.display()));
-            let results = run_cases(&mappings.current(), site, false).unwrap();
+            let results = run_cases(&mappings.current(), site, &[], false).unwrap();
             let failed: Vec<_> = results
                 .iter()
                 .filter(|r| r.outcome != Outcome::Passed)
