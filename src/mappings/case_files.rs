@@ -183,17 +183,7 @@ mod tests {
             .collect();
         sites.sort();
         for site in &sites {
-            let dirs = [site.clone()];
-            let mappings = Mappings::load(&dirs)
-                .map_err(|p| crate::mappings::render_all(&p, &sources(&dirs).files))
-                .unwrap_or_else(|text| panic!("{}: {text}", site.display()));
-            let results = run_cases(&mappings.current(), site, &[], false).unwrap();
-            let failed: Vec<_> = results
-                .iter()
-                .filter(|r| r.outcome != Outcome::Passed)
-                .collect();
-            assert!(failed.is_empty(), "{}: {failed:#?}", site.display());
-            assert!(!results.is_empty(), "{}", site.display());
+            pass(std::slice::from_ref(site), site.to_str().unwrap(), 1);
         }
         assert!(sites.len() >= 19, "{}", sites.len());
     }
