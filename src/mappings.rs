@@ -3,10 +3,11 @@
 //! Files are read here and nowhere else; `mapping` compiles and runs them. Rule upheld: a broken set never replaces a working one
 //! ([`Mappings::candidate`] checks a whole set before [`Mappings::put`]). A shipped file is embedded, so that binary and files cannot differ in version.
 
-use crate::diagnostic::{Diagnostic, Severity, render};
+use crate::diagnostic::{Diagnostic, Lines, Severity, line_column};
 use crate::mapping::{MappingSet, SourceFile};
 use arc_swap::ArcSwap;
 use reload::Look;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
@@ -14,6 +15,9 @@ use std::{fs, io};
 pub mod case_files;
 mod fuzzed;
 pub mod reload;
+mod stale_cases;
+
+pub use stale_cases::stale_cases;
 
 pub use fuzzed::{fuzz_capture, fuzz_mpps, fuzz_translate};
 
@@ -270,7 +274,9 @@ fn read_source(dir: &Path, path: &Path, layer: usize, found: &mut Sources) {
         }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            let message = format!("byte {at} is not UTF-8");
+            let before = String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default());
+            let (line, column) = line_column(&before, before.len());
+            let message = format!("line {line}, column {column} is not UTF-8");
             let hint = "save the file as UTF-8 (in Excel: \"CSV UTF-8\")";
             found.problems.push(problem("M033", message).hint(hint));
         }
@@ -335,13 +341,35 @@ fn below(
     Ok(())
 }
 
+/// Most problems of one file that are told: a file with more is not what it should be.
+const MOST_TOLD: usize = 100;
+
 /// Problems as text, each with its line underlined.
 pub fn render_all(problems: &[Diagnostic], files: &[SourceFile]) -> String {
+    let mut sources: BTreeMap<&str, &SourceFile> = BTreeMap::new();
+    for file in files {
+        let top = sources.entry(&file.name).or_insert(file);
+        if file.layer > top.layer {
+            *top = file;
+        }
+    }
+    let mut read: BTreeMap<&str, (Lines<'_>, usize)> = BTreeMap::new();
     let mut text = String::new();
     for problem in problems {
-        let versions = files.iter().filter(|f| *f.name == *problem.file);
-        let source = versions.max_by_key(|f| f.layer).map_or("", |f| &f.text);
-        text.push_str(&render(problem, source));
+        let source = sources.get(&*problem.file).map_or("", |f| &f.text);
+        let (lines, told) = read
+            .entry(&problem.file)
+            .or_insert_with(|| (Lines::of(source), 0));
+        *told += 1;
+        if *told <= MOST_TOLD {
+            text.push_str(&lines.render(problem));
+        }
+    }
+    for (file, (_, told)) in read.iter().filter(|(_, (_, told))| *told > MOST_TOLD) {
+        let more = told - MOST_TOLD;
+        text.push_str(&format!(
+            "{file}: {more} more problems; mend the first ones\n"
+        ));
     }
     text
 }

@@ -4,8 +4,9 @@
 
 use super::load_config;
 use super::reference::{self, Page};
+use crate::mapping::SourceFile;
 use crate::mappings::case_files::{CaseResult, Outcome, run_cases};
-use crate::mappings::{compile, render_all, sources};
+use crate::mappings::{compile, render_all, sources, stale_cases};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -99,8 +100,11 @@ pub fn run(args: &MappingArgs, out: &mut dyn Write) -> io::Result<u8> {
 }
 
 fn check(dirs: &[PathBuf], out: &mut dyn Write) -> io::Result<u8> {
-    let (set, problems) = compile(sources(dirs));
-    write!(out, "{}", render_all(&problems, set.files()))?;
+    let (set, mut problems) = compile(sources(dirs));
+    let (stale, cases) = stale_cases(dirs, &set);
+    problems.extend(stale);
+    let files: Vec<SourceFile> = set.files().iter().cloned().chain(cases).collect();
+    write!(out, "{}", render_all(&problems, &files))?;
     let errors = problems
         .iter()
         .filter(|p| p.severity == crate::diagnostic::Severity::Error)
@@ -108,6 +112,13 @@ fn check(dirs: &[PathBuf], out: &mut dyn Write) -> io::Result<u8> {
     let warnings = problems.len() - errors;
     let files = set.files().len();
     writeln!(out, "{files} files: {errors} errors, {warnings} warnings")?;
+    if let Some(first) = problems.first() {
+        writeln!(
+            out,
+            "`relais explain {}` says more, with an example",
+            first.code
+        )?;
+    }
     Ok(if errors == 0 { OK } else { FAILED })
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 /// Checks a merged file: circles of names, required targets without a rule.
 pub fn whole(model: &Model, loaded: &mut Loaded) {
     circles(model, loaded);
+    super::places::places(model, loaded);
     let FileKind::Resource(shape) = model.kind else {
         return;
     };
@@ -20,9 +21,11 @@ pub fn whole(model: &Model, loaded: &mut Loaded) {
                 "{} requires `{}`, which no line fills",
                 shape.resource, target.name
             );
-            loaded
-                .problems
-                .push(Problem::new("M063", 0..0, message).in_file(&file));
+            loaded.problems.push(
+                Problem::new("M063", 0..0, message)
+                    .hint("the standard requires it: give it a rule under [set]")
+                    .in_file(&file),
+            );
         }
     }
 }
@@ -36,12 +39,16 @@ fn circles(model: &Model, loaded: &mut Loaded) {
         for rule in &section.rules {
             let found = needs(model, &section.name, &rule.name, &mut vec![], &mut done);
             if let Some(circle) = found {
-                let file: Arc<str> = model.name.as_str().into();
+                // The rule may be one of the base.
+                let named = rule.label.rsplit_once(':').map(|(name, _)| name);
+                let file: Arc<str> = named.unwrap_or(&model.name).into();
                 let message = format!("values need each other: {circle}");
                 let place = rule.exprs.first().map_or(0..0, |e| e.span.clone());
-                loaded
-                    .problems
-                    .push(Problem::new("M043", place, message).in_file(&file));
+                loaded.problems.push(
+                    Problem::new("M043", place, message)
+                        .hint("let one of them read the message instead")
+                        .in_file(&file),
+                );
                 return;
             }
         }

@@ -2,7 +2,6 @@
 //!
 //! The sections of targets are read by `section`, through the same [`FileReader`].
 
-use crate::diagnostic::line_column;
 use crate::mapping::ast::{Cond, Expr, ExprKind, Group};
 use crate::mapping::model::*;
 use crate::mapping::{check, parser, section};
@@ -24,7 +23,7 @@ impl FileReader<'_, '_> {
 
     /// `file:line` of a place.
     pub fn label(&self, at: usize) -> Arc<str> {
-        let (line, _) = line_column(self.doc.text(), at);
+        let (line, _) = self.doc.lines().place(at);
         format!("{}:{line}", self.doc.file()).into()
     }
 
@@ -66,9 +65,11 @@ impl FileReader<'_, '_> {
             return None;
         };
         if !item.is_literal() {
+            let raw = self.doc.text().get(item.outer_span()).unwrap_or("");
+            let inner = raw.trim_matches('"').replace(['\'', '\n', '\r'], "\"");
             self.report(
                 parser::Problem::new("M005", item.outer_span(), "a rule stands in single quotes")
-                    .hint(format!("write '{text}'")),
+                    .hint(format!("write '{}'", inner.replace("\\\"", "\""))),
             );
             return None;
         }
@@ -81,6 +82,8 @@ impl FileReader<'_, '_> {
             return;
         };
         if let Some(list) = from.texts("messages") {
+            let first = list.first().map(|m| m.span.clone());
+            self.model.claims_at = first.unwrap_or(from.span());
             self.model.messages = list.iter().map(|m| m.value.to_owned()).collect();
         }
         if let Some(item) = from.item("each") {
@@ -100,7 +103,24 @@ impl FileReader<'_, '_> {
                 _ => self.model.ignore = guard,
             }
         }
-        from.finish(&["kind", "messages", "each", "when", "ignore"]);
+        let mut allowed = vec!["kind", "messages", "each", "when", "ignore"];
+        for (key, item) in from.entries() {
+            let rest = item.as_table("").into_iter();
+            let inner: Vec<String> = rest
+                .flat_map(|t| {
+                    t.entries()
+                        .map(|(k, _)| k.value.to_owned())
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            let target = inner.first().map(|i| format!("{}.{i}", key.value));
+            let problem = target.and_then(|t| section::wrong_table("from", &t, &key.span));
+            if let Some(problem) = problem {
+                self.report(problem);
+                allowed.push(key.value);
+            }
+        }
+        from.finish(&allowed);
     }
 
     fn each(&mut self, item: &Item<'_>) {
