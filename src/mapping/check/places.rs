@@ -100,9 +100,7 @@ fn misplaced(path: &DicomPath, base: &[String]) -> Option<Diagnostic> {
             .nth(1)
             .is_some_and(|parent| parent.ends_with("CodeSequence"));
         // A keyword that the service does not know at all has been told where the rule was read.
-        let Some(home) = homes.first() else {
-            return None;
-        };
+        let home = homes.first()?;
         if in_code || homes.iter().any(|p| ***p == here) {
             continue;
         }

@@ -79,7 +79,7 @@ impl Checker<'_> {
     }
 
     /// What an expression may give that is not in a list: by place, each value with the row of its table.
-    fn outside(&self, expr: &Expr, codes: &[&str]) -> Vec<(Span, Vec<(String, Option<String>)>)> {
+    fn outside(&self, expr: &Expr, codes: &[&str]) -> Vec<(Span, Vec<Outside>)> {
         match &expr.kind {
             ExprKind::Text(text) if !text.is_empty() && !codes.contains(&text.as_str()) => {
                 vec![(expr.span.clone(), vec![(text.clone(), None)])]
@@ -104,11 +104,7 @@ impl Checker<'_> {
         }
     }
 
-    fn cells_outside(
-        &self,
-        call: &Call,
-        codes: &[&str],
-    ) -> Vec<(Span, Vec<(String, Option<String>)>)> {
+    fn cells_outside(&self, call: &Call, codes: &[&str]) -> Vec<(Span, Vec<Outside>)> {
         let table = call.text_arg(0).and_then(|n| self.library.tables.get(n));
         let Some((table, name)) = table.zip(call.args.first()) else {
             return vec![];
@@ -269,9 +265,12 @@ const MODALITIES: &[&str] = &[
     "XC",
 ];
 
+/// A value that is not in a list, and the row of the table that gives it.
+type Outside = (String, Option<String>);
+
 /// The first values that are not allowed, with the rows they stand in, and how many there are.
-fn outside_text(outside: &[(String, Option<String>)]) -> String {
-    let one = |(value, place): &(String, Option<String>)| match place {
+fn outside_text(outside: &[Outside]) -> String {
+    let one = |(value, place): &Outside| match place {
         Some(place) => format!("`{value}` in {place}"),
         None => format!("`{value}`"),
     };
