@@ -3,11 +3,11 @@
 //! Files are read here and nowhere else; `mapping` compiles and runs them. Rule upheld: a broken set never replaces a working one
 //! ([`Mappings::candidate`] checks a whole set before [`Mappings::put`]). A shipped file is embedded, so that binary and files cannot differ in version.
 
-use crate::diagnostic::{Diagnostic, Lines, Severity, line_column};
+use crate::diagnostic::{Diagnostic, Lines, Severity};
 use crate::mapping::{MappingSet, SourceFile};
 use arc_swap::ArcSwap;
 use reload::Look;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
@@ -221,7 +221,13 @@ fn is_broken(problems: &[Diagnostic]) -> bool {
 pub fn compile(found: Sources) -> (MappingSet, Vec<Diagnostic>) {
     let (set, problems) = MappingSet::compile(found.files);
     let mut all = found.problems;
-    all.extend(problems);
+    let torn: BTreeSet<Arc<str>> = all
+        .iter()
+        .filter(|p| p.code == "M033")
+        .map(|p| Arc::clone(&p.file))
+        .collect();
+    // What else a file of another character set seems to say follows from that.
+    all.extend(problems.into_iter().filter(|p| !torn.contains(&p.file)));
     (set, all)
 }
 
@@ -266,21 +272,23 @@ fn read_source(dir: &Path, path: &Path, layer: usize, found: &mut Sources) {
             return found.problems.push(problem("M001", message));
         }
     };
-    match String::from_utf8(bytes) {
-        Ok(text) => found.files.push(SourceFile {
-            name,
-            layer,
-            text: text.into(),
-        }),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let before = String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default());
-            let (line, column) = line_column(&before, before.len());
-            let message = format!("line {line}, column {column} is not UTF-8");
-            let hint = "save the file as UTF-8 (in Excel: \"CSV UTF-8\")";
-            found.problems.push(problem("M033", message).hint(hint));
-        }
-    }
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        // What can be read is kept, so that the place is shown with its line.
+        let at = error.utf8_error().valid_up_to();
+        let torn = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+        let hint = "save the file as UTF-8 (in Excel: \"CSV UTF-8\")";
+        let told = Diagnostic::error("M033", &file, torn, "the file is not UTF-8");
+        found.problems.push(
+            told.label("this byte is of another character set")
+                .hint(hint),
+        );
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    });
+    found.files.push(SourceFile {
+        name,
+        layer,
+        text: text.into(),
+    });
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {

@@ -273,7 +273,10 @@ fn root_keys_stand_at_the_root(root: &Table<'_>) -> bool {
         if root.has(key) {
             continue;
         }
-        for (name, item) in root.entries().filter(|(name, _)| name.value != "const") {
+        for (name, item) in root.entries() {
+            if matches!(name.value, "const" | "extra") {
+                continue;
+            }
             let blocks = item.as_array().unwrap_or_else(|| vec![item]);
             let inside = blocks.into_iter().filter_map(|b| b.as_table(name.value));
             for (found, _) in inside.flat_map(|t| t.entries().collect::<Vec<_>>()) {

@@ -138,7 +138,8 @@ fn unequal(cond: &Cond, beside: &[Cond], found: &mut Vec<Problem>) {
 fn argument(call: &Call, place: Place<'_>) -> Option<Problem> {
     let first = call.args.first().map(|a| a.span.clone());
     match call.function.id {
-        F::Cut => cut_identifier(call, place),
+        F::Cut => numbered(call).or_else(|| cut_identifier(call, place)),
+        F::Pad => numbered(call),
         F::As => {
             let name = call.text_arg(0)?;
             let problem = Problem::new(
@@ -158,6 +159,17 @@ fn argument(call: &Call, place: Place<'_>) -> Option<Problem> {
         }
         _ => None,
     }
+}
+
+/// A length that is no number.
+fn numbered(call: &Call) -> Option<Problem> {
+    let length = call.args.first()?;
+    let fits = matches!(length.kind, ExprKind::Integer(n) if (1..=65_535).contains(&n));
+    let message = format!("`{}` takes a number of characters", call.function.name);
+    (!fits).then(|| {
+        Problem::new("M023", length.span.clone(), message)
+            .label("allowed: a whole number from 1 to 65535, without quotes")
+    })
 }
 
 /// A cut whose target or source is an identifier.

@@ -113,6 +113,18 @@ impl Checker<'_> {
 
     pub(super) fn name(&self, path: &NamePath, found: &mut Vec<Problem>) {
         let names: Vec<&str> = path.steps.iter().map(|s| s.name.as_str()).collect();
+        // A link may have any setting: only what looks like one that every link has is told.
+        if let (["link", name, ..], Some(step)) = (names.as_slice(), path.steps.get(1))
+            && !LINK.contains(name)
+            && let Some(hint) = did_you_mean(name, LINK.iter().copied())
+        {
+            let message = format!("`link.{name}` is a setting of this site's own");
+            found.push(
+                Problem::warning("M042", step.span.clone(), message)
+                    .label("absent unless the link's section of relais.toml has it")
+                    .hint(hint),
+            );
+        }
         if let Err((at, known)) = self.follow(&names) {
             let Some(step) = path.steps.get(at) else {
                 return;
@@ -173,6 +185,15 @@ fn section_names(sections: &'static [crate::fhir::shape::Section]) -> Vec<&'stat
     };
     sections.iter().flat_map(below).collect()
 }
+
+/// What every link has.
+const LINK: &[&str] = &[
+    "name",
+    "role",
+    "default_issuer",
+    "patient_authorities",
+    "ins_authorities",
+];
 
 /// What is wrong with a component and subcomponent of a field of a data type.
 fn beyond(
