@@ -17,7 +17,7 @@ mod fuzzed;
 pub mod reload;
 mod stale_cases;
 
-pub use stale_cases::stale_cases;
+use stale_cases::stale_cases;
 
 pub use fuzzed::{fuzz_capture, fuzz_mpps, fuzz_translate};
 
@@ -184,6 +184,8 @@ pub struct Refused {
     pub problems: Vec<Diagnostic>,
     /// The problems as a person reads them, each with its line underlined.
     pub text: String,
+    /// The same by problem, for the log.
+    pub each: Vec<String>,
 }
 
 /// A set without errors, with what was noticed.
@@ -199,18 +201,33 @@ fn compiled(dirs: &[PathBuf]) -> Checked {
 
 /// As [`compiled`], and the cases of every directory pass.
 fn proven(dirs: &[PathBuf]) -> Checked {
-    let (set, mut problems) = compiled(dirs)?;
-    problems.extend(case_files::failures(dirs, &set));
-    let files = set.files().to_vec();
+    let (set, mut problems, files) = examine(dirs);
+    if !is_broken(&problems) {
+        problems.extend(case_files::failures(dirs, &set));
+    }
     unbroken(set, problems, &files)
+}
+
+/// The set of the directories, everything that is wrong with files and cases before a case is run, and the texts that it stands in.
+pub fn examine(dirs: &[PathBuf]) -> (MappingSet, Vec<Diagnostic>, Vec<SourceFile>) {
+    let (set, mut problems) = compile(sources(dirs));
+    let (stale, cases) = stale_cases(dirs, &set);
+    problems.extend(stale);
+    let files = set.files().iter().cloned().chain(cases).collect();
+    (set, problems, files)
 }
 
 fn unbroken(set: MappingSet, problems: Vec<Diagnostic>, files: &[SourceFile]) -> Checked {
     if !is_broken(&problems) {
         return Ok((set, problems));
     }
-    let text = render_all(&problems, files);
-    Err(Refused { problems, text })
+    let each = render_each(&problems, files);
+    let text = each.concat();
+    Err(Refused {
+        problems,
+        each,
+        text,
+    })
 }
 
 fn is_broken(problems: &[Diagnostic]) -> bool {
@@ -354,6 +371,11 @@ const MOST_TOLD: usize = 100;
 
 /// Problems as text, each with its line underlined.
 pub fn render_all(problems: &[Diagnostic], files: &[SourceFile]) -> String {
+    render_each(problems, files).concat()
+}
+
+/// As [`render_all`], one by one.
+fn render_each(problems: &[Diagnostic], files: &[SourceFile]) -> Vec<String> {
     let mut sources: BTreeMap<&str, &SourceFile> = BTreeMap::new();
     for file in files {
         let top = sources.entry(&file.name).or_insert(file);
@@ -362,7 +384,7 @@ pub fn render_all(problems: &[Diagnostic], files: &[SourceFile]) -> String {
         }
     }
     let mut read: BTreeMap<&str, (Lines<'_>, usize)> = BTreeMap::new();
-    let mut text = String::new();
+    let mut each = Vec::new();
     for problem in problems {
         let source = sources.get(&*problem.file).map_or("", |f| &f.text);
         let (lines, told) = read
@@ -370,7 +392,7 @@ pub fn render_all(problems: &[Diagnostic], files: &[SourceFile]) -> String {
             .or_insert_with(|| (Lines::of(source), 0));
         *told += 1;
         if *told <= MOST_TOLD {
-            text.push_str(&lines.render(problem));
+            each.push(lines.render(problem));
         }
     }
     for (file, (_, told)) in read.iter().filter(|(_, (_, told))| *told > MOST_TOLD) {

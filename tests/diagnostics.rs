@@ -7,9 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use relais::diagnostic::Severity;
-use relais::mapping::SourceFile;
 use relais::mapping::codes::{self, Golden};
-use relais::mappings::{case_files, compile, render_all, sources, stale_cases};
+use relais::mappings::{Mappings, case_files, examine, render_all};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,10 +50,7 @@ fn written(name: &str, golden: &Golden<'_>) -> PathBuf {
 /// What is printed for a site directory: the static problems, else those of the cases.
 fn printed(dir: &Path) -> String {
     let dirs = [dir.to_owned()];
-    let (set, mut problems) = compile(sources(&dirs));
-    let (stale, cases) = stale_cases(&dirs, &set);
-    problems.extend(stale);
-    let files: Vec<SourceFile> = set.files().iter().cloned().chain(cases).collect();
+    let (set, mut problems, files) = examine(&dirs);
     if problems.iter().all(|p| p.severity != Severity::Error) {
         problems.extend(case_files::failures(&dirs, &set));
     }
@@ -114,6 +110,26 @@ fn every_code_has_a_golden_that_produces_it_and_every_golden_a_code() {
         );
         let printed = Golden::read(&text).want;
         assert!(codes_of(&printed).contains(code), "{name}: {printed}");
+    }
+}
+
+#[test]
+fn a_refused_reload_says_what_the_check_prints() {
+    for (name, text) in goldens() {
+        let golden = Golden::read(&text);
+        if !golden.want.contains(" error: ") {
+            continue;
+        }
+        let dir = written(&format!("reload-{name}"), &golden);
+        let refused = Mappings::load_proven(std::slice::from_ref(&dir)).unwrap_err();
+        fs::remove_dir_all(&dir).unwrap();
+        let stable = |t: &str| t.replace(&dir.display().to_string(), "site");
+        assert_eq!(stable(&refused.text), golden.want, "{name}: the API");
+        assert_eq!(
+            stable(&refused.each.concat()),
+            golden.want,
+            "{name}: the log"
+        );
     }
 }
 

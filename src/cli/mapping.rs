@@ -4,9 +4,8 @@
 
 use super::load_config;
 use super::reference::{self, Page};
-use crate::mapping::SourceFile;
 use crate::mappings::case_files::{CaseResult, Outcome, run_cases};
-use crate::mappings::{compile, render_all, sources, stale_cases};
+use crate::mappings::{compile, examine, render_all, sources};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -100,10 +99,7 @@ pub fn run(args: &MappingArgs, out: &mut dyn Write) -> io::Result<u8> {
 }
 
 fn check(dirs: &[PathBuf], out: &mut dyn Write) -> io::Result<u8> {
-    let (set, mut problems) = compile(sources(dirs));
-    let (stale, cases) = stale_cases(dirs, &set);
-    problems.extend(stale);
-    let files: Vec<SourceFile> = set.files().iter().cloned().chain(cases).collect();
+    let (set, problems, files) = examine(dirs);
     write!(out, "{}", render_all(&problems, &files))?;
     let errors = problems
         .iter()
