@@ -125,3 +125,13 @@ fn a_table_in_braces_may_stand_over_several_lines() {
     let (_, loaded) = with(&[("inbound/ihe_order.toml", site)]);
     assert_eq!(loaded.problems, []);
 }
+
+#[test]
+fn a_long_chain_of_values_is_refused_not_followed() {
+    let lines = |n: usize| format!("x{n} = 'extra.x{}'\n", n + 1);
+    let chain: String = (0..5_000).map(lines).collect();
+    let site = format!("format = 1\nbase = \"ihe_order\"\n[extra]\n{chain}");
+    let (_, loaded) = with(&[("inbound/site.toml", &site)]);
+    let found: Vec<_> = loaded.problems.iter().map(|p| p.code).collect();
+    assert_eq!(found, ["M043"]);
+}
