@@ -183,11 +183,6 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// Line and column, both from 1; the column counts characters.
-pub fn line_column(source: &str, offset: usize) -> (usize, usize) {
-    Lines::of(source).place(offset)
-}
-
 /// Longest piece of a line that is shown, in characters: a file of one endless line must not flood a terminal.
 const SHOWN: usize = 200;
 
