@@ -397,11 +397,11 @@ fn render_each(problems: &[Diagnostic], files: &[SourceFile]) -> Vec<String> {
     }
     for (file, (_, told)) in read.iter().filter(|(_, (_, told))| *told > MOST_TOLD) {
         let more = told - MOST_TOLD;
-        text.push_str(&format!(
+        each.push(format!(
             "{file}: {more} more problems; mend the first ones\n"
         ));
     }
-    text
+    each
 }
 
 #[cfg(test)]
