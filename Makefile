@@ -39,8 +39,9 @@ check: ## format, lints and architecture; under a minute when warm
 	cargo clippy --workspace --all-targets $(FAULT) -- -D warnings
 	cargo test --quiet $(FAULT) --test architecture
 
-reference: ## print docs/reference/ and docs/schema/ from the code
-	@mkdir -p docs/reference docs/schema
+reference: ## print docs/reference/, docs/schema/ and docs/mapping/errors.md from the code
+	@mkdir -p docs/reference docs/schema docs/mapping
+	@cargo run --quiet -- reference mapping-errors > docs/mapping/errors.md
 	@for page in config errors mapping metrics; do cargo run --quiet -- reference $$page > docs/reference/$$page.md; done
 	@cargo run --quiet -- reference schemas docs/schema
 

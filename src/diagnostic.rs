@@ -26,7 +26,7 @@ impl Severity {
     }
 }
 
-/// One problem of one file.
+/// One problem of one file. What reads a part of a file makes it without the file's name and its owner adds that: [`Diagnostic::in_file`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Stable code with a page in the documentation: `M014`, `C003`.
@@ -45,17 +45,12 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// An error without label and hint.
-    pub fn error(
-        code: &'static str,
-        file: &Arc<str>,
-        span: Range<usize>,
-        message: impl Into<String>,
-    ) -> Self {
+    /// An error without file, label and hint.
+    pub fn new(code: &'static str, span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             code,
             severity: Severity::Error,
-            file: Arc::clone(file),
+            file: "".into(),
             span,
             message: message.into(),
             label: String::new(),
@@ -63,17 +58,29 @@ impl Diagnostic {
         }
     }
 
-    /// A warning without label and hint.
-    pub fn warning(
+    /// An error of a file, without label and hint.
+    pub fn error(
         code: &'static str,
         file: &Arc<str>,
         span: Range<usize>,
         message: impl Into<String>,
     ) -> Self {
+        Self::new(code, span, message).in_file(file)
+    }
+
+    /// A warning without file, label and hint.
+    pub fn warning(code: &'static str, span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
-            ..Self::error(code, file, span, message)
+            ..Self::new(code, span, message)
         }
+    }
+
+    /// Says which file it is about.
+    #[must_use]
+    pub fn in_file(mut self, file: &Arc<str>) -> Self {
+        self.file = Arc::clone(file);
+        self
     }
 
     /// Says what the underlined text is.
@@ -90,7 +97,7 @@ impl Diagnostic {
         self
     }
 
-    /// Says what to do, if there is something to say.
+    /// Says what to do, if there is something to say that nobody has said.
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hint = self.hint.or(hint);
@@ -98,54 +105,90 @@ impl Diagnostic {
     }
 }
 
-/// Line and column, both from 1; the column counts characters.
-pub fn line_column(source: &str, offset: usize) -> (usize, usize) {
-    let offset = floor_boundary(source, offset);
-    let before = &source[..offset];
-    let line = before.bytes().filter(|&b| b == b'\n').count() + 1;
-    let start = before.rfind('\n').map_or(0, |at| at + 1);
-    (line, before[start..].chars().count() + 1)
+/// A text whose lines are found without reading it again for every problem.
+#[derive(Debug, Clone)]
+pub struct Lines<'t> {
+    text: &'t str,
+    /// Where each line begins.
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    /// Reads the text once.
+    pub fn of(text: &'t str) -> Self {
+        let after = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            text,
+            starts: std::iter::once(0).chain(after).collect(),
+        }
+    }
+
+    /// Line and column, both from 1; the column counts characters.
+    pub fn place(&self, offset: usize) -> (usize, usize) {
+        let offset = floor_boundary(self.text, offset);
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts.get(line - 1).copied().unwrap_or(0);
+        let before = self.text.get(start..offset).unwrap_or("");
+        (line, before.chars().count() + 1)
+    }
+
+    /// A line's text without its end; lines count from 1.
+    pub fn line(&self, line: usize) -> &'t str {
+        let start = self.starts.get(line.max(1) - 1).copied().unwrap_or(0);
+        let rest = self.text.get(start..).unwrap_or("");
+        rest.lines().next().unwrap_or("")
+    }
+
+    /// True if what stands at an offset is in a `[table]` header.
+    pub fn starts_table(&self, offset: usize) -> bool {
+        let (line, _) = self.place(offset);
+        self.line(line).trim_start().starts_with('[')
+    }
+
+    /// The diagnostic as text: message, place, the line underlined with carets, label and hint.
+    pub fn render(&self, diagnostic: &Diagnostic) -> String {
+        let d = diagnostic;
+        let (line, column) = self.place(d.span.start);
+        let first = (column - 1).saturating_sub(SHOWN / 2);
+        let blank = |c: char| if c.is_control() { ' ' } else { c };
+        let whole = self.line(line).chars().map(blank);
+        let shown: String = whole.skip(first).take(SHOWN).collect();
+        let start = floor_boundary(self.text, d.span.start);
+        let end = floor_boundary(self.text, d.span.end).max(start);
+        let marked = self.text.get(start..end).unwrap_or("");
+        let carets = marked
+            .lines()
+            .next()
+            .unwrap_or("")
+            .chars()
+            .take(SHOWN)
+            .count()
+            .clamp(1, SHOWN.saturating_sub(column - 1 - first).max(1));
+        let gutter = " ".repeat(line.to_string().len());
+        let mut out = format!("{} {}: {}\n", d.code, d.severity.word(), d.message);
+        let _ = writeln!(out, "{gutter}--> {}:{line}:{column}", d.file);
+        let _ = writeln!(out, "{gutter} |");
+        let _ = writeln!(out, "{line} | {}", shown.trim_end());
+        let underline = format!(
+            "{gutter} | {}{} {}",
+            " ".repeat(column - 1 - first),
+            "^".repeat(carets),
+            d.label
+        );
+        let _ = writeln!(out, "{}", underline.trim_end());
+        if let Some(hint) = &d.hint {
+            let _ = writeln!(out, "{gutter} = hint: {hint}");
+        }
+        out
+    }
 }
 
 /// Longest piece of a line that is shown, in characters: a file of one endless line must not flood a terminal.
 const SHOWN: usize = 200;
 
-/// The diagnostic as text: message, place, the line underlined with carets, label and hint.
+/// One diagnostic as text; of several of one file, [`Lines::render`].
 pub fn render(diagnostic: &Diagnostic, source: &str) -> String {
-    let d = diagnostic;
-    let (line, column) = line_column(source, d.span.start);
-    let text: String = source
-        .lines()
-        .nth(line - 1)
-        .unwrap_or("")
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let first = (column - 1).saturating_sub(SHOWN / 2);
-    let shown: String = text.chars().skip(first).take(SHOWN).collect();
-    let start = floor_boundary(source, d.span.start);
-    let end = floor_boundary(source, d.span.end).max(start);
-    let marked = source[start..end].lines().next().unwrap_or("");
-    let carets = marked
-        .chars()
-        .count()
-        .clamp(1, SHOWN.saturating_sub(column - 1 - first).max(1));
-    let gutter = " ".repeat(line.to_string().len());
-    let mut out = format!("{} {}: {}\n", d.code, d.severity.word(), d.message);
-    let _ = writeln!(out, "{gutter}--> {}:{line}:{column}", d.file);
-    let _ = writeln!(out, "{gutter} |");
-    let _ = writeln!(out, "{line} | {}", shown.trim_end());
-    let underline = format!(
-        "{gutter} | {}{} {}",
-        " ".repeat(column - 1 - first),
-        "^".repeat(carets),
-        d.label
-    );
-    let _ = writeln!(out, "{}", underline.trim_end());
-    if let Some(hint) = &d.hint {
-        let _ = writeln!(out, "{gutter} = hint: {hint}");
-    }
-    out
+    Lines::of(source).render(diagnostic)
 }
 
 /// The largest character boundary at or before `offset`.

@@ -3,10 +3,11 @@
 //! Files are read here and nowhere else; `mapping` compiles and runs them. Rule upheld: a broken set never replaces a working one
 //! ([`Mappings::candidate`] checks a whole set before [`Mappings::put`]). A shipped file is embedded, so that binary and files cannot differ in version.
 
-use crate::diagnostic::{Diagnostic, Severity, render};
+use crate::diagnostic::{Diagnostic, Lines, Severity};
 use crate::mapping::{MappingSet, SourceFile};
 use arc_swap::ArcSwap;
 use reload::Look;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
@@ -15,6 +16,9 @@ pub mod case_files;
 pub mod find_cases;
 mod fuzzed;
 pub mod reload;
+mod stale_cases;
+
+use stale_cases::stale_cases;
 
 pub use fuzzed::{fuzz_capture, fuzz_mpps, fuzz_translate};
 
@@ -191,6 +195,8 @@ pub struct Refused {
     pub problems: Vec<Diagnostic>,
     /// The problems as a person reads them, each with its line underlined.
     pub text: String,
+    /// The same by problem, for the log.
+    pub each: Vec<String>,
 }
 
 /// A set without errors, with what was noticed.
@@ -206,18 +212,33 @@ fn compiled(dirs: &[PathBuf]) -> Checked {
 
 /// As [`compiled`], and the cases of every directory pass.
 fn proven(dirs: &[PathBuf]) -> Checked {
-    let (set, mut problems) = compiled(dirs)?;
-    problems.extend(case_files::failures(dirs, &set));
-    let files = set.files().to_vec();
+    let (set, mut problems, files) = examine(dirs);
+    if !is_broken(&problems) {
+        problems.extend(case_files::failures(dirs, &set));
+    }
     unbroken(set, problems, &files)
+}
+
+/// The set of the directories, everything that is wrong with files and cases before a case is run, and the texts that it stands in.
+pub fn examine(dirs: &[PathBuf]) -> (MappingSet, Vec<Diagnostic>, Vec<SourceFile>) {
+    let (set, mut problems) = compile(sources(dirs));
+    let (stale, cases) = stale_cases(dirs, &set);
+    problems.extend(stale);
+    let files = set.files().iter().cloned().chain(cases).collect();
+    (set, problems, files)
 }
 
 fn unbroken(set: MappingSet, problems: Vec<Diagnostic>, files: &[SourceFile]) -> Checked {
     if !is_broken(&problems) {
         return Ok((set, problems));
     }
-    let text = render_all(&problems, files);
-    Err(Refused { problems, text })
+    let each = render_each(&problems, files);
+    let text = each.concat();
+    Err(Refused {
+        problems,
+        each,
+        text,
+    })
 }
 
 fn is_broken(problems: &[Diagnostic]) -> bool {
@@ -228,7 +249,13 @@ fn is_broken(problems: &[Diagnostic]) -> bool {
 pub fn compile(found: Sources) -> (MappingSet, Vec<Diagnostic>) {
     let (set, problems) = MappingSet::compile(found.files);
     let mut all = found.problems;
-    all.extend(problems);
+    let torn: BTreeSet<Arc<str>> = all
+        .iter()
+        .filter(|p| p.code == "M033")
+        .map(|p| Arc::clone(&p.file))
+        .collect();
+    // What else a file of another character set seems to say follows from that.
+    all.extend(problems.into_iter().filter(|p| !torn.contains(&p.file)));
     (set, all)
 }
 
@@ -273,19 +300,23 @@ fn read_source(dir: &Path, path: &Path, layer: usize, found: &mut Sources) {
             return found.problems.push(problem("M001", message));
         }
     };
-    match String::from_utf8(bytes) {
-        Ok(text) => found.files.push(SourceFile {
-            name,
-            layer,
-            text: text.into(),
-        }),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let message = format!("byte {at} is not UTF-8");
-            let hint = "save the file as UTF-8 (in Excel: \"CSV UTF-8\")";
-            found.problems.push(problem("M033", message).hint(hint));
-        }
-    }
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        // What can be read is kept, so that the place is shown with its line.
+        let at = error.utf8_error().valid_up_to();
+        let torn = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+        let hint = "save the file as UTF-8 (in Excel: \"CSV UTF-8\")";
+        let told = Diagnostic::error("M033", &file, torn, "the file is not UTF-8");
+        found.problems.push(
+            told.label("this byte is of another character set")
+                .hint(hint),
+        );
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    });
+    found.files.push(SourceFile {
+        name,
+        layer,
+        text: text.into(),
+    });
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
@@ -346,15 +377,42 @@ fn below(
     Ok(())
 }
 
+/// Most problems of one file that are told: a file with more is not what it should be.
+const MOST_TOLD: usize = 100;
+
 /// Problems as text, each with its line underlined.
 pub fn render_all(problems: &[Diagnostic], files: &[SourceFile]) -> String {
-    let mut text = String::new();
-    for problem in problems {
-        let versions = files.iter().filter(|f| *f.name == *problem.file);
-        let source = versions.max_by_key(|f| f.layer).map_or("", |f| &f.text);
-        text.push_str(&render(problem, source));
+    render_each(problems, files).concat()
+}
+
+/// As [`render_all`], one by one.
+fn render_each(problems: &[Diagnostic], files: &[SourceFile]) -> Vec<String> {
+    let mut sources: BTreeMap<&str, &SourceFile> = BTreeMap::new();
+    for file in files {
+        let top = sources.entry(&file.name).or_insert(file);
+        if file.layer > top.layer {
+            *top = file;
+        }
     }
-    text
+    let mut read: BTreeMap<&str, (Lines<'_>, usize)> = BTreeMap::new();
+    let mut each = Vec::new();
+    for problem in problems {
+        let source = sources.get(&*problem.file).map_or("", |f| &f.text);
+        let (lines, told) = read
+            .entry(&problem.file)
+            .or_insert_with(|| (Lines::of(source), 0));
+        *told += 1;
+        if *told <= MOST_TOLD {
+            each.push(lines.render(problem));
+        }
+    }
+    for (file, (_, told)) in read.iter().filter(|(_, (_, told))| *told > MOST_TOLD) {
+        let more = told - MOST_TOLD;
+        each.push(format!(
+            "{file}: {more} more problems; mend the first ones\n"
+        ));
+    }
+    each
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! table. Getters record a problem and answer `None` instead of stopping; `Table::finish` reports keys that nobody asked for.
 //! Rule upheld: all problems at once, with file, line, column and what is allowed.
 
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::diagnostic::{Diagnostic, Lines, did_you_mean};
 use crate::fuzzing;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,11 +12,15 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
+mod slips;
+
 /// Codes that a sort of file gives to the problems every TOML file can have.
 #[derive(Debug, Clone, Copy)]
 pub struct Codes {
     /// Not TOML, or too large.
     pub syntax: &'static str,
+    /// A key or a table that is written twice.
+    pub twice: &'static str,
     /// A key that does not exist here.
     pub unknown_key: &'static str,
     /// A value of the wrong type or outside what is allowed.
@@ -28,13 +32,11 @@ pub struct Codes {
 /// Largest file that is read, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// Most errors of syntax that are told one by one: each reads the file again to find its line, and one slip may cause hundreds.
-const MOST_ERRORS: usize = 32;
-
 /// A parsed file with the problems found so far.
 pub struct Doc<'t> {
     file: Arc<str>,
     text: &'t str,
+    lines: Lines<'t>,
     codes: Codes,
     root: DeTable<'t>,
     problems: RefCell<Vec<Diagnostic>>,
@@ -67,6 +69,7 @@ impl<'t> Doc<'t> {
     /// Parses; syntax errors become problems and what could be read is kept.
     pub fn parse(file: &Arc<str>, text: &'t str, codes: Codes) -> Self {
         let mut problems = Vec::new();
+        let lines = Lines::of(text);
         let root = if text.len() > MAX_BYTES {
             problems.push(
                 Diagnostic::error(codes.syntax, file, 0..0, "the file is too large")
@@ -75,28 +78,13 @@ impl<'t> Doc<'t> {
             DeTable::new()
         } else {
             let (root, errors) = DeTable::parse_recoverable(text);
-            let untold = errors.get(MOST_ERRORS..).unwrap_or_default();
-            let place = |first: &toml::de::Error| first.span().unwrap_or(0..0);
-            let more = untold.first().map(|first| (untold.len(), place(first)));
-            for error in errors.into_iter().take(MOST_ERRORS) {
-                let span = error.span().unwrap_or(0..0);
-                problems.push(
-                    Diagnostic::error(codes.syntax, file, span.clone(), error.message())
-                        .maybe_hint(syntax_hint(text, &span)),
-                );
-            }
-            if let Some((more, span)) = more {
-                let text = format!("and {more} more errors of syntax");
-                problems.push(
-                    Diagnostic::error(codes.syntax, file, span, text)
-                        .hint("mend the first ones: the others mostly follow from them"),
-                );
-            }
+            problems.extend(slips::told(file, text, &lines, codes, &errors));
             root.into_inner()
         };
         Self {
             file: Arc::clone(file),
             text,
+            lines,
             codes,
             root,
             problems: RefCell::new(problems),
@@ -123,6 +111,11 @@ impl<'t> Doc<'t> {
         self.text
     }
 
+    /// Its lines, for places.
+    pub fn lines(&self) -> &Lines<'t> {
+        &self.lines
+    }
+
     /// Records a problem.
     pub fn report(&self, problem: Diagnostic) {
         self.problems.borrow_mut().push(problem);
@@ -131,18 +124,24 @@ impl<'t> Doc<'t> {
     /// Takes the problems, in order of place.
     pub fn into_problems(self) -> Vec<Diagnostic> {
         let mut problems = self.problems.into_inner();
+        let line = |p: &Diagnostic| self.lines.place(p.span.start).0;
+        let torn: BTreeSet<usize> = problems
+            .iter()
+            .filter(|p| p.code == self.codes.syntax)
+            .map(line)
+            .collect();
+        // What else such a line seems to say follows from its first error.
+        let untold = match torn.len() > slips::MOST {
+            true => torn.last().copied(),
+            false => None,
+        };
+        problems.retain(|p| {
+            let at = line(p);
+            p.code == self.codes.syntax || !torn.contains(&at) && untold.is_none_or(|u| at < u)
+        });
         problems.sort_by_key(|p| p.span.start);
         problems
     }
-}
-
-/// TOML's own messages do not know our commonest slip: an apostrophe inside a '...' text.
-fn syntax_hint(text: &str, span: &Range<usize>) -> Option<String> {
-    let at = span.start.min(text.len());
-    let start = text.get(..at)?.rfind('\n').map_or(0, |n| n + 1);
-    let line = text.get(start..)?.lines().next()?;
-    (line.split_once('=')?.1.matches('\'').count() >= 3)
-        .then(|| "a text that contains ' is written between ''' and '''".to_owned())
 }
 
 impl<'d> Item<'d> {
@@ -385,12 +384,15 @@ impl<'d> Table<'d> {
     pub fn require(&self, key: &str) -> bool {
         let there = self.has(key);
         if !there {
-            self.doc.report(Diagnostic::error(
-                self.doc.codes.missing,
-                &self.doc.file,
-                self.span.start..self.span.start,
-                format!("{} is missing", self.name_of(key)),
-            ));
+            self.doc.report(
+                Diagnostic::error(
+                    self.doc.codes.missing,
+                    &self.doc.file,
+                    self.span.start..self.span.start,
+                    format!("{} is missing", self.name_of(key)),
+                )
+                .hint(format!("add the line {key} = ..")),
+            );
         }
         there
     }
@@ -448,6 +450,7 @@ pub fn fuzz_toml_file(data: &[u8]) -> u64 {
     };
     let codes = Codes {
         syntax: "C001",
+        twice: "C001",
         unknown_key: "C002",
         bad_value: "C003",
         missing: "C004",
@@ -471,6 +474,7 @@ mod tests {
 
     const CODES: Codes = Codes {
         syntax: "C001",
+        twice: "C001",
         unknown_key: "C002",
         bad_value: "C003",
         missing: "C004",
@@ -528,7 +532,10 @@ mod tests {
         let text = format!("a = {{ {} }}\n", "key = \"value\", ".repeat(1_000));
         let file: Arc<str> = "x.toml".into();
         let problems = Doc::parse(&file, &text, CODES).into_problems();
-        assert_eq!(problems.len(), MOST_ERRORS + 1);
+        assert_eq!(problems.len(), 1, "one line, one problem");
+        let text = "key = value\n".repeat(1_000);
+        let problems = Doc::parse(&file, &text, CODES).into_problems();
+        assert_eq!(problems.len(), slips::MOST + 1);
         let last = problems.last().map(|p| p.message.as_str());
         assert!(
             last.is_some_and(|m| m.contains("more errors of syntax")),

@@ -5,7 +5,7 @@
 use super::load_config;
 use super::reference::{self, Page};
 use crate::mappings::case_files::{CaseResult, Outcome, run_cases};
-use crate::mappings::{compile, render_all, sources};
+use crate::mappings::{compile, examine, render_all, sources};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -99,8 +99,8 @@ pub fn run(args: &MappingArgs, out: &mut dyn Write) -> io::Result<u8> {
 }
 
 fn check(dirs: &[PathBuf], out: &mut dyn Write) -> io::Result<u8> {
-    let (set, problems) = compile(sources(dirs));
-    write!(out, "{}", render_all(&problems, set.files()))?;
+    let (set, problems, files) = examine(dirs);
+    write!(out, "{}", render_all(&problems, &files))?;
     let errors = problems
         .iter()
         .filter(|p| p.severity == crate::diagnostic::Severity::Error)
@@ -108,6 +108,13 @@ fn check(dirs: &[PathBuf], out: &mut dyn Write) -> io::Result<u8> {
     let warnings = problems.len() - errors;
     let files = set.files().len();
     writeln!(out, "{files} files: {errors} errors, {warnings} warnings")?;
+    if let Some(first) = problems.first() {
+        writeln!(
+            out,
+            "`relais explain {}` says more, with an example",
+            first.code
+        )?;
+    }
     Ok(if errors == 0 { OK } else { FAILED })
 }
 

@@ -81,6 +81,11 @@ enum Command {
     Worklist(worklist::Worklist),
     /// Make tokens for the HTTP interface.
     Token(token::Token),
+    /// Explain a diagnostic of mapping files by its code: what it means, an example, the cure.
+    Explain {
+        /// The code, `M025`.
+        code: String,
+    },
     /// Print a reference page from the code, as Markdown.
     Reference {
         #[command(subcommand)]
@@ -120,13 +125,15 @@ pub fn run() -> ExitCode {
         Command::Trial(command) => trial::run(&command),
         Command::Worklist(command) => worklist::run(command),
         Command::Token(command) => token::run(&command),
-        Command::Mapping(arguments) => run_mapping(&arguments),
+        Command::Mapping(arguments) => written(|out| mapping::run(&arguments, out)),
+        Command::Explain { code } => written(|out| reference::explain(&code, out)),
         Command::Reference { page } => reference::run(&page),
     }
 }
 
-fn run_mapping(arguments: &mapping::MappingArgs) -> ExitCode {
-    match mapping::run(arguments, &mut std::io::stdout().lock()) {
+/// Runs what writes to the standard output and gives its exit code.
+fn written(run: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<u8>) -> ExitCode {
+    match run(&mut std::io::stdout().lock()) {
         Ok(code) => ExitCode::from(code),
         // Whoever reads the output has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

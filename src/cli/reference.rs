@@ -1,4 +1,4 @@
-//! `relais reference`: the pages under docs/reference/ are printed from the declarations in the code; a test holds them current.
+//! `relais reference`: the pages under docs/reference/ and docs/mapping/errors.md are printed from the declarations in the code; a test holds them current.
 
 use crate::api::problem::status_of;
 use crate::config::settings;
@@ -8,13 +8,14 @@ use crate::domain::record::{Bad, FIELDS};
 use crate::domain::value::Kind;
 use crate::fhir::shape::{SHAPES, Section, Target};
 use crate::hl7::ack::{before_2_7, code_of};
-use crate::mapping::codes::CODES;
+use crate::mapping::codes;
 use crate::mapping::definitions::{ReturnType, worklist};
 use crate::mapping::functions::FUNCTIONS;
 use crate::mapping::schema;
 use crate::telemetry::catalogue;
 use clap::Subcommand;
 use serde_json::Value as Json;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,6 +28,8 @@ pub enum Page {
     Errors,
     /// The mapping language: fields of the record, functions, FHIR targets, diagnostics.
     Mapping,
+    /// Every diagnostic of mapping files: what it means, an example, the cure.
+    MappingErrors,
     /// Every metric: name, kind, unit, labels, meaning.
     Metrics,
     /// JSON schemas of mapping files and configuration, for editors: written into a directory, not printed.
@@ -64,12 +67,32 @@ fn schemas() -> Vec<(String, String)> {
         .collect()
 }
 
+/// `relais explain CODE`: one diagnostic of mapping files.
+pub fn explain(name: &str, out: &mut dyn Write) -> io::Result<u8> {
+    match codes::code(name) {
+        Some(code) => {
+            write!(out, "{}", code.page())?;
+            Ok(0)
+        }
+        None => {
+            let known: Vec<&str> = codes::all().map(|c| c.code).collect();
+            writeln!(
+                out,
+                "there is no code `{name}`; there are {}",
+                known.join(", ")
+            )?;
+            Ok(super::WRONG)
+        }
+    }
+}
+
 /// The text of a page.
 pub fn text(page: &Page) -> String {
     match page {
         Page::Config => settings::reference(),
         Page::Errors => errors(),
         Page::Mapping => mapping(),
+        Page::MappingErrors => codes::reference(),
         Page::Metrics => catalogue::reference(),
         Page::Schemas { .. } => String::new(),
     }
@@ -169,11 +192,13 @@ fn mapping() -> String {
         ));
         targets(&mut page, "", shape.targets, shape.sections);
     }
-    page.push_str("\n## Diagnostics\n\n| code | title | help |\n|---|---|---|\n");
-    for (code, title, help) in CODES {
+    page.push_str("\n## Diagnostics\n\n`docs/mapping/errors.md` has each with an example; `relais explain M025` prints one.\n\n| code | title | cure |\n|---|---|---|\n");
+    for code in codes::all() {
         page.push_str(&format!(
-            "| `{code}` | {title} | {} |\n",
-            help.replace('|', "\\|")
+            "| `{}` | {} | {} |\n",
+            code.code,
+            code.title,
+            code.cure.replace('|', "\\|")
         ));
     }
     page
@@ -204,17 +229,18 @@ mod tests {
 
     #[test]
     fn the_reference_pages_are_what_the_code_prints() {
-        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
         for (name, page) in [
-            ("config.md", Page::Config),
-            ("errors.md", Page::Errors),
-            ("mapping.md", Page::Mapping),
-            ("metrics.md", Page::Metrics),
+            ("reference/config.md", Page::Config),
+            ("reference/errors.md", Page::Errors),
+            ("reference/mapping.md", Page::Mapping),
+            ("reference/metrics.md", Page::Metrics),
+            ("mapping/errors.md", Page::MappingErrors),
         ] {
             let written = std::fs::read_to_string(dir.join(name)).unwrap_or_default();
             assert!(
                 written == text(&page),
-                "docs/reference/{name} is not current: run `make reference`"
+                "docs/{name} is not current: run `make reference`"
             );
         }
     }

@@ -84,6 +84,10 @@ fn beyond_the_file(config: &Config, set: &MappingSet) -> Vec<String> {
         .collect();
     let mut problems = Vec::new();
     for link in &config.links {
+        for rival in set.rivals(&link.inbound) {
+            let text = render_all(std::slice::from_ref(&rival), set.files());
+            problems.push(format!("link `{}` is read by two files\n{text}", link.name));
+        }
         for name in link
             .inbound
             .iter()

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 const CODES: Codes = Codes {
     syntax: "C001",
+    twice: "C001",
     unknown_key: "C002",
     bad_value: "C003",
     missing: "C004",

@@ -11,6 +11,9 @@ mod json;
 mod origins;
 mod print;
 mod scope;
+mod stale;
+
+pub use stale::stale;
 
 pub use print::word;
 

@@ -4,10 +4,14 @@
 //! declarations, kinds against the target); [`whole`] then looks at the merged file: circles, required targets.
 
 mod call;
+mod lint;
 mod path;
+mod places;
+mod senders;
 mod target;
 mod whole;
 
+pub use senders::senders;
 pub use whole::whole;
 
 use super::ast::*;
@@ -70,7 +74,19 @@ pub fn expression(expr: &Expr, reader: &FileReader<'_, '_>, place: Place<'_>) {
     if let Place::Target(goal, ..) = place {
         checker.fits(expr, goal, &mut found);
     }
+    found.extend(lint::expression(expr, reader, place));
     found.into_iter().for_each(|p| reader.report(p));
+}
+
+/// Checks attempts against each other: behind one that always has a value none is reached.
+pub fn attempts(exprs: &[Expr], goal: &Goal, reader: &FileReader<'_, '_>) {
+    let list = match goal {
+        Goal::Field(def) => def.list,
+        Goal::Element(target) => target.list,
+        Goal::Attribute(_) | Goal::Extra(_) => false,
+    };
+    let problem = lint::unreached(exprs, reader).filter(|_| !list);
+    problem.into_iter().for_each(|p| reader.report(p));
 }
 
 /// Checks a condition.
@@ -83,6 +99,7 @@ pub fn condition(cond: &Cond, reader: &FileReader<'_, '_>, place: Place<'_>) {
     };
     let mut found = Vec::new();
     walk_cond(cond, &mut |seen| checker.seen(seen, &mut found));
+    found.extend(lint::condition(cond, reader, place));
     found.into_iter().for_each(|p| reader.report(p));
 }
 

@@ -22,10 +22,14 @@ use std::sync::Arc;
 /// Codes of TOML problems in mapping files.
 pub const TOML_CODES: Codes = Codes {
     syntax: "M001",
+    twice: "M015",
     unknown_key: "M002",
     bad_value: "M003",
     missing: "M004",
 };
+
+/// Most files of which each is the next one's base.
+const MAX_BASES: usize = 16;
 
 /// Everything that was loaded.
 #[derive(Debug, Default)]
@@ -73,6 +77,8 @@ pub fn load(files: &[SourceFile]) -> Loaded {
     }
     let overlaps = device::overlaps(&loaded.models);
     loaded.problems.extend(overlaps);
+    let rivals = check::senders(loaded.models.values(), &[]);
+    loaded.problems.extend(rivals);
     loaded
         .problems
         .sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
@@ -166,6 +172,9 @@ impl Loader<'_, '_> {
 
     fn read(&mut self, doc: &Doc<'_>, file: &SourceFile, version: usize) -> Option<Model> {
         let root = doc.root();
+        if !root_keys_stand_at_the_root(&root) {
+            return None;
+        }
         if root.require("format") {
             root.integer("format", 1..=1);
         }
@@ -184,6 +193,7 @@ impl Loader<'_, '_> {
                 kind: header.kind,
                 bases: vec![],
                 messages: vec![],
+                claims_at: 0..0,
                 when: None,
                 ignore: None,
                 each: (Group::Message, None),
@@ -195,6 +205,7 @@ impl Loader<'_, '_> {
         inherit(&mut model, file);
         model.kind = kind_in(header.kind, &root, file)?;
         too_deep(&model, &root);
+        model.claims_at = root.text("base").map_or(0..0, |b| b.span);
         let mut reader = FileReader {
             doc,
             model: &mut model,
@@ -239,9 +250,24 @@ impl Loader<'_, '_> {
             root.doc().report(problem.maybe_hint(hint));
             return None;
         };
+        if self.open.len() >= MAX_BASES {
+            root.doc().report(
+                Diagnostic::error(
+                    "M008",
+                    root.doc().file(),
+                    base.span.clone(),
+                    format!("more than {MAX_BASES} bases one upon the other"),
+                )
+                .hint("nobody can say which line counts: put them together"),
+            );
+            return None;
+        }
         if self.open.contains(&(name.clone(), found)) {
             let message = format!("{name} is already based on this file");
-            root.report("M008", base.span.clone(), message);
+            root.doc().report(
+                Diagnostic::error("M008", root.doc().file(), base.span.clone(), message)
+                    .hint("take the `base` line out of one of the files"),
+            );
             return None;
         }
         self.build(&name, found)
@@ -299,6 +325,32 @@ fn too_deep(model: &Model, root: &Table<'_>) {
             "at most {DEEPEST}: worklist/default, a vendor's model, the device"
         )));
     }
+}
+
+/// Reports `format` or `base` below a header, where they belong to the table before them; true if they are not there.
+fn root_keys_stand_at_the_root(root: &Table<'_>) -> bool {
+    let mut all = true;
+    for key in ["format", "base"] {
+        if root.has(key) {
+            continue;
+        }
+        for (name, item) in root.entries() {
+            if matches!(name.value, "const" | "extra") {
+                continue;
+            }
+            let blocks = item.as_array().unwrap_or_else(|| vec![item]);
+            let inside = blocks.into_iter().filter_map(|b| b.as_table(name.value));
+            for (found, _) in inside.flat_map(|t| t.entries().collect::<Vec<_>>()) {
+                if found.value == key
+                    && let Some(problem) = section::wrong_table(name.value, key, &found.span)
+                {
+                    root.doc().report(problem.in_file(root.doc().file()));
+                    all = false;
+                }
+            }
+        }
+    }
+    all
 }
 
 /// What must be known before any rule can be read.

@@ -102,6 +102,11 @@ impl MappingSet {
         self.models.values()
     }
 
+    /// Files among those that a link reads (all for an empty list) that take the same message and cannot be told apart.
+    pub fn rivals(&self, inbound: &[String]) -> Vec<Diagnostic> {
+        check::senders(self.models.values(), inbound)
+    }
+
     /// A code table by name without `.csv`.
     pub fn table(&self, name: &str) -> Option<&table::Table> {
         self.library.tables.get(name)

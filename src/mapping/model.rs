@@ -110,6 +110,8 @@ pub struct Model {
     pub bases: Vec<String>,
     /// `ORM^O01`, `ADT^*`; operations for MPPS.
     pub messages: Vec<String>,
+    /// Where its own file says which messages it takes: `messages`, else `base`.
+    pub claims_at: std::ops::Range<usize>,
     pub when: Option<Guard>,
     pub ignore: Option<Guard>,
     /// Group word, and the segment that makes rows inside each group.

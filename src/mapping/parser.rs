@@ -7,9 +7,8 @@
 
 mod condition;
 mod path;
-mod problem;
 
-pub use problem::Problem;
+pub use crate::diagnostic::Diagnostic as Problem;
 
 use super::ast::*;
 use super::functions::{FUNCTIONS, Piped, function};
@@ -153,7 +152,8 @@ impl Parser {
     fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth >= MAX_DEPTH {
             let message = format!("nested deeper than {MAX_DEPTH}");
-            return Err(Problem::new("M012", self.span(), message));
+            return Err(Problem::new("M012", self.span(), message)
+                .hint("move codes into a table under tables/, or write attempts in a list"));
         }
         self.depth += 1;
         let result = parse(self);
@@ -306,11 +306,13 @@ impl Parser {
         match (function.piped, piped.is_some()) {
             (Piped::Must, false) => {
                 let message = format!("`{name}` works on a value: value | {name}");
-                return Err(Problem::new("M021", name_span, message));
+                return Err(Problem::new("M021", name_span, message)
+                    .hint(format!("write the value before it: PID-3 | {name}")));
             }
             (Piped::Never, true) => {
                 let message = format!("`{name}` takes its values as arguments, not by a pipe");
-                return Err(Problem::new("M021", name_span, message));
+                return Err(Problem::new("M021", name_span, message)
+                    .hint(format!("write {name}(value, ..)")));
             }
             _ => {}
         }

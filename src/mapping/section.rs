@@ -3,17 +3,24 @@
 use super::ast::{Expr, ExprKind};
 use super::check;
 use super::load::{FileReader, with_inherited};
-use super::model::{FileKind, Goal, IfNone, Rule, Section};
+use super::model::{FileKind, IfNone, Rule, Section};
 use super::parser::Problem;
 use crate::diagnostic::did_you_mean;
-use crate::dicom::dictionary;
-use crate::domain::record::{FIELDS, LISTS, SECTIONS, field};
+use crate::domain::record::{LISTS, SECTIONS};
 use crate::domain::value::{Coding, Concept, Identifier, Issuer, Value};
 use crate::fhir::shape;
 use crate::toml_file::{Item, Table};
+use std::collections::BTreeMap;
+
+mod goal;
+
+use goal::goal;
+pub use goal::wrong_table;
 
 /// Keys of a section that are no targets.
 pub(super) const RESERVED: &[&str] = &["each", "group_by", "if_none", "when"];
+/// Most attempts, or entries of a union, for one target.
+const MAX_ATTEMPTS: usize = 64;
 /// Keys of the root that are no sections.
 const HEADER: &[&str] = &["format", "base", "from", "to", "const"];
 
@@ -38,10 +45,15 @@ pub fn sections(reader: &mut FileReader<'_, '_>, root: &Table<'_>) {
         let known = known_sections(reader.model.kind);
         if !known.contains(&key.value) {
             let message = format!("there is no section `{}` here", key.value);
+            let dotted = key
+                .value
+                .split_once('.')
+                .map(|_| format!("write {} without quotes", key.value));
             reader.report(
                 Problem::new("M041", key.span, message)
                     .label(format!("known: {}", known.join(", ")))
-                    .maybe_hint(did_you_mean(key.value, known.iter().copied())),
+                    .maybe_hint(did_you_mean(key.value, known.iter().copied()))
+                    .maybe_hint(dotted),
             );
             continue;
         }
@@ -150,8 +162,31 @@ fn block(
         }
     }
     let each = section.each.clone();
-    rules(reader, &mut section, table, "", each.as_ref());
+    let mut lines = Written {
+        each: each.as_ref(),
+        seen: BTreeMap::new(),
+        inherited: section.rules.len(),
+    };
+    rules(reader, &mut section, table, &Prefix::default(), &mut lines);
     section
+}
+
+/// What is known of the lines of one block.
+struct Written<'w> {
+    /// What the section runs over.
+    each: Option<&'w Expr>,
+    /// Where each target is written in this file.
+    seen: BTreeMap<String, usize>,
+    /// How many rules of the base stand before those of this file.
+    inherited: usize,
+}
+
+/// The names before a key: `clinical.` in `[order.clinical]` and in `clinical.weight_kg = `.
+#[derive(Default)]
+struct Prefix {
+    text: String,
+    /// Where a dotted key begins; `None` if the names stand in a header.
+    start: Option<usize>,
 }
 
 /// The rules of a table; tables inside it are dotted names (`[order.clinical]`, `name.official`).
@@ -159,35 +194,55 @@ fn rules(
     reader: &mut FileReader<'_, '_>,
     section: &mut Section,
     table: &Table<'_>,
-    prefix: &str,
-    each: Option<&Expr>,
+    prefix: &Prefix,
+    lines: &mut Written<'_>,
 ) {
     for (key, item) in table.entries() {
-        if prefix.is_empty() && RESERVED.contains(&key.value) {
+        if prefix.text.is_empty() && RESERVED.contains(&key.value) {
             continue;
         }
-        let target = format!("{prefix}{}", key.value);
+        let target = format!("{}{}", prefix.text, key.value);
         if let Some(inner) = item.as_table(&target) {
             // `[report.document]` is the list section of that name, not a field.
             let is_list = LISTS.iter().any(|l| l.section == key.value);
-            match is_list && matches!(reader.model.kind, FileKind::Hl7 | FileKind::Mpps) {
-                true => blocks(reader, key.value, &item),
-                false => rules(reader, section, &inner, &format!("{target}."), each),
+            if is_list && matches!(reader.model.kind, FileKind::Hl7 | FileKind::Mpps) {
+                blocks(reader, key.value, &item);
+                continue;
             }
+            let dotted = !reader.doc.lines().starts_table(key.span.start);
+            let inner_prefix = Prefix {
+                text: format!("{target}."),
+                start: prefix.start.or(dotted.then_some(key.span.start)),
+            };
+            rules(reader, section, &inner, &inner_prefix, lines);
             continue;
         }
-        let Some(goal) = goal(reader, &section.name, &target, key.span.clone()) else {
+        let span = prefix.start.unwrap_or(key.span.start)..key.span.end;
+        if let Some(first) = lines.seen.insert(target.clone(), span.start) {
+            let (line, _) = reader.doc.lines().place(first);
+            let message = format!("`{}.{target}` is written a second time", section.name);
+            let problem = Problem::new("M015", span.clone(), message);
+            reader.report(
+                problem
+                    .label(format!("first in line {line}"))
+                    .hint("keep one of the two; a dotted key and a quoted one are the same target"),
+            );
+            continue;
+        }
+        let Some(goal) = goal(reader, &section.name, &target, span) else {
             continue;
         };
-        let place = check::Place::Target(&goal, &section.name, each);
+        let place = check::Place::Target(&goal, &section.name, lines.each);
         let Some(exprs) = expressions(reader, &item, place) else {
             continue;
         };
         let label = reader.label(key.span.start);
-        let at = section.rules.iter().position(|r| r.name == target);
+        let mut base = section.rules.iter().take(lines.inherited);
+        let at = base.position(|r| r.name == target);
         let removed = matches!(exprs.as_slice(), [one] if one.kind == ExprKind::None);
         let before = at.map(|i| section.rules.remove(i));
         if removed {
+            lines.inherited -= usize::from(at.is_some());
             continue;
         }
         let exprs = exprs
@@ -211,114 +266,25 @@ fn expressions(
     place: check::Place<'_>,
 ) -> Option<Vec<Expr>> {
     let items = item.as_array().unwrap_or_else(|| vec![*item]);
+    if items.len() > MAX_ATTEMPTS {
+        let message = format!("{} rules for one target", items.len());
+        reader.report(
+            Problem::new("M012", item.outer_span(), message)
+                .label(format!("at most {MAX_ATTEMPTS}"))
+                .hint("move codes into a table under tables/"),
+        );
+        return None;
+    }
     let mut exprs = Vec::new();
     for entry in &items {
         let expr = reader.expression(entry)?;
         check::expression(&expr, reader, place);
         exprs.push(expr);
     }
+    if let check::Place::Target(goal, ..) = place {
+        check::attempts(&exprs, goal, reader);
+    }
     Some(exprs)
-}
-
-fn goal(
-    reader: &FileReader<'_, '_>,
-    section: &str,
-    target: &str,
-    span: std::ops::Range<usize>,
-) -> Option<Goal> {
-    match reader.model.kind {
-        FileKind::Hl7 | FileKind::Mpps if section == "extra" => {
-            Some(Goal::Extra(target.to_owned()))
-        }
-        FileKind::Hl7 | FileKind::Mpps => match field(section, target) {
-            Some(def) => Some(Goal::Field(def)),
-            None => {
-                reader.report(unknown_field(section, target, span));
-                None
-            }
-        },
-        FileKind::Worklist | FileKind::Device => attribute(reader, target, span),
-        FileKind::Resource(shape) => {
-            let targets = match section {
-                "set" => shape.targets,
-                _ => section_targets(shape.sections, section).unwrap_or(&[]),
-            };
-            let found = targets.iter().find(|t| t.name == target);
-            if found.is_none() {
-                let message = format!("{} has no target `{target}` here", shape.resource);
-                let names = targets.iter().map(|t| t.name);
-                reader.report(
-                    Problem::new("M062", span, message).maybe_hint(did_you_mean(target, names)),
-                );
-            }
-            found.map(Goal::Element)
-        }
-    }
-}
-
-fn section_targets(
-    sections: &'static [shape::Section],
-    name: &str,
-) -> Option<&'static [shape::Target]> {
-    sections.iter().find_map(|s| match s.name == name {
-        true => Some(s.targets),
-        false => section_targets(s.sections, name),
-    })
-}
-
-fn unknown_field(section: &str, target: &str, span: std::ops::Range<usize>) -> Problem {
-    let problem = Problem::new(
-        "M040",
-        span,
-        format!("`{section}.{target}` is no field of the record"),
-    );
-    let misplaced = target
-        .split_once('.')
-        .filter(|(head, rest)| field(head, rest).is_some() || *head == "extra");
-    if let Some((head, _)) = misplaced {
-        return problem.hint(format!(
-            "a key under [{section}] belongs to it: move the line above the first [table], or under [{head}]"
-        ));
-    }
-    let names = FIELDS.iter().filter(|f| f.section == section);
-    problem.maybe_hint(did_you_mean(target, names.map(|f| f.name)))
-}
-
-/// A worklist target: a keyword at the level where the standard has it.
-fn attribute(
-    reader: &FileReader<'_, '_>,
-    target: &str,
-    span: std::ops::Range<usize>,
-) -> Option<Goal> {
-    let keyword = target.rsplit('.').next().unwrap_or(target);
-    if dictionary::tag_of(keyword).is_none() {
-        let known = super::definitions::worklist().iter();
-        let names = known.map(|(path, _)| path.rsplit('.').next().unwrap_or(path));
-        let message = format!("`{keyword}` is no DICOM keyword");
-        reader.report(Problem::new("M060", span, message).maybe_hint(did_you_mean(keyword, names)));
-        return None;
-    }
-    let places = super::definitions::worklist();
-    let here = places.iter().any(|(path, _)| *path == target);
-    let home = places
-        .iter()
-        .find(|(path, _)| path.rsplit('.').next() == Some(keyword));
-    if let (false, Some((path, _))) = (here, home) {
-        let table = path
-            .rsplit_once('.')
-            .map_or("[set]".to_owned(), |(t, _)| format!("[set.{t}]"));
-        let message = format!("`{keyword}` does not stand at this level");
-        reader.report(Problem::new("M061", span, message).hint(format!("it belongs to {table}")));
-        return None;
-    }
-    if !here {
-        let message = format!("the worklist does not define `{keyword}`");
-        reader.report(
-            Problem::warning("M110", span, message)
-                .label("PS3.4 Table K.6-1; a scanner must ask for it to see it"),
-        );
-    }
-    Some(Goal::Attribute(target.to_owned()))
 }
 
 /// A `[const]` entry: `{ code, system, display }` or `{ identifier, issuer }`.

@@ -13,7 +13,7 @@ const MAX_ROWS: usize = 200_000;
 /// Separates the keys of a row in the index; a control character occurs in no code.
 const GLUE: char = '\u{1f}';
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Cell {
     Any,
     Empty,
@@ -177,6 +177,7 @@ pub fn read(file: &str, text: &str) -> (Table, Vec<Problem>) {
         problems: &mut problems,
         header: vec![],
         results: vec![],
+        seen: HashMap::new(),
     };
     for record in records(body, delimiter) {
         let span = record.span.start + offset..record.span.end + offset;
@@ -256,6 +257,8 @@ struct Builder<'b> {
     /// Column names with `key:` removed, and whether each is a key.
     header: Vec<bool>,
     results: Vec<usize>,
+    /// Rows with `*` or `~` by their keys.
+    seen: HashMap<Vec<Cell>, usize>,
 }
 
 impl Builder<'_> {
@@ -295,7 +298,6 @@ impl Builder<'_> {
             cells: self.results.iter().map(|i| cell(*i)).collect(),
             line: record.line,
         };
-        let same = self.table.patterns.iter().find(|p| p.cells == keys);
         let exact: Option<Vec<&str>> = keys
             .iter()
             .map(|k| match k {
@@ -310,7 +312,7 @@ impl Builder<'_> {
                 .exact
                 .insert(parts.join(&GLUE.to_string()), index),
             None => {
-                let earlier = same.map(|p| p.row);
+                let earlier = self.seen.insert(keys.clone(), index);
                 self.table.patterns.push(Pattern {
                     cells: keys,
                     row: index,
@@ -320,7 +322,9 @@ impl Builder<'_> {
         };
         if let Some(earlier) = earlier.and_then(|i| self.table.rows.get(i)) {
             let message = format!("the same keys stand in line {}", earlier.line);
-            self.problems.push(Problem::new("M032", span, message));
+            self.problems.push(
+                Problem::new("M032", span, message).hint("both answer the same question: keep one"),
+            );
         }
         self.table.rows.push(row);
     }

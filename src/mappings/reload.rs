@@ -178,8 +178,9 @@ impl Reloader {
 }
 
 fn say(refused: &Refused) {
-    for problem in &refused.problems {
-        tracing::error!(code = problem.code, file = %problem.file, "{}", problem.message);
+    // To the letter what `relais mapping check` prints and the API answers.
+    for problem in &refused.each {
+        tracing::error!("{}", problem.trim_end());
     }
 }
 

@@ -20,7 +20,10 @@ impl Checker<'_> {
         let (least, most) = function.args;
         if !(least..=most).contains(&call.args.len()) {
             let message = format!("`{}` takes {}", function.name, count(least, most));
-            found.push(Problem::new("M022", call.name_span.clone(), message));
+            found.push(
+                Problem::new("M022", call.name_span.clone(), message)
+                    .hint(format!("{}: {}", function.name, function.doc)),
+            );
         }
         named(call, found);
         if !function.constant {
@@ -145,10 +148,13 @@ impl Checker<'_> {
         let piped = usize::from(call.piped.is_some() || membership);
         let keys = piped + call.args.len() - 1;
         if keys != table.keys.len() && !(membership && table.keys.len() > keys) {
-            let message = format!("table {name} has {} key(s), {keys} given", table.keys.len());
+            let wanted = table.keys.len();
+            let columns = if wanted == 1 { "column" } else { "columns" };
+            let message = format!("table {name} has {wanted} key {columns}, {keys} given");
             found.push(
                 Problem::new("M028", call.name_span.clone(), message)
-                    .label(format!("keys: {}", table.keys.join(", "))),
+                    .label(format!("keys: {}", table.keys.join(", ")))
+                    .hint("give one value for each key column; a piped value is the first"),
             );
         }
     }
@@ -181,7 +187,8 @@ fn named(call: &Call, found: &mut Vec<Problem>) {
 fn count(least: usize, most: usize) -> String {
     match (least, most) {
         (0, 0) => "no arguments".to_owned(),
-        (l, m) if l == m => format!("{l} argument(s)"),
+        (1, 1) => "one argument".to_owned(),
+        (l, m) if l == m => format!("{l} arguments"),
         (l, m) => format!("{l} to {m} arguments"),
     }
 }

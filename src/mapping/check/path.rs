@@ -50,46 +50,83 @@ impl Checker<'_> {
                 .maybe_hint(did_you_mean(&step.id, names)),
             });
         }
+        for step in &path.segments {
+            inside(step.select.as_ref(), &mut |relative, span| {
+                if let Relative::Field {
+                    field,
+                    component,
+                    subcomponent,
+                } = *relative
+                {
+                    let place = (field, component, subcomponent);
+                    found.extend(self.position(&step.id, place, span));
+                }
+            });
+        }
         let (Some(segment), Some(field)) = (path.segments.last(), path.field) else {
             return;
         };
-        let Some(fields) = self.library.segments.get(&segment.id) else {
-            return;
-        };
+        let place = (field, path.component, path.subcomponent);
+        found.extend(self.position(&segment.id, place, span));
+        let fields = self.library.segments.get(&segment.id);
+        let definition = fields.and_then(|f| f.get(usize::from(field) - 1));
+        let Some(definition) = definition else { return };
+        let whole = format!("{}-{field}", segment.id);
+        inside(path.select.as_ref(), &mut |relative, span| {
+            if let Relative::Component {
+                component,
+                subcomponent,
+            } = *relative
+            {
+                let part = (component, subcomponent);
+                found.extend(beyond(&whole, &definition.datatype, part, span));
+            }
+        });
+    }
+
+    /// What is wrong with a field, component and subcomponent of a segment.
+    fn position(
+        &self,
+        segment: &str,
+        (field, component, subcomponent): (u16, Option<u16>, Option<u16>),
+        span: &Span,
+    ) -> Option<Problem> {
+        let fields = self.library.segments.get(segment)?;
+        let whole = format!("{segment}-{field}");
         let Some(definition) = fields.get(usize::from(field) - 1) else {
-            let message = format!("{} has {} fields", segment.id, fields.len());
-            found.push(Problem::new("M051", span.clone(), message));
-            return;
-        };
-        let Some(component) = path.component else {
-            return;
-        };
-        let Some(parts) = definitions::components(&definition.datatype) else {
-            return;
-        };
-        let Some(part) = parts.get(usize::from(component) - 1) else {
-            let message = format!(
-                "{}-{field} is {}, which has {} components",
-                segment.id,
-                definition.datatype,
-                parts.len()
+            let last = fields.len();
+            return Some(
+                Problem::new("M051", span.clone(), format!("there is no {whole}"))
+                    .label(format!("{segment} has {last} fields"))
+                    .hint(format!(
+                        "fields count from 1 after the segment's name; the last one is {segment}-{last}"
+                    )),
             );
-            found.push(Problem::new("M052", span.clone(), message));
-            return;
         };
-        let deep = path.subcomponent.map(usize::from);
-        if let (Some(n), Some(inner)) = (deep, definitions::components(part))
-            && n > inner.len()
-        {
-            let message = format!("{part} has {} components", inner.len());
-            found.push(Problem::new("M052", span.clone(), message));
-        }
+        beyond(
+            &whole,
+            &definition.datatype,
+            (component?, subcomponent),
+            span,
+        )
     }
 
     pub(super) fn name(&self, path: &NamePath, found: &mut Vec<Problem>) {
         let names: Vec<&str> = path.steps.iter().map(|s| s.name.as_str()).collect();
         if matches!(names.first(), Some(&("row" | "item"))) {
             return self.current(path, &names, found);
+        }
+        // A link may have any setting: only what looks like one that every link has is told.
+        if let (["link", name, ..], Some(step)) = (names.as_slice(), path.steps.get(1))
+            && !LINK.contains(name)
+            && let Some(hint) = did_you_mean(name, LINK.iter().copied())
+        {
+            let message = format!("`link.{name}` is a setting of this site's own");
+            found.push(
+                Problem::warning("M042", step.span.clone(), message)
+                    .label("absent unless the link's section of relais.toml has it")
+                    .hint(hint),
+            );
         }
         if let Err((at, known)) = self.follow(&names) {
             let Some(step) = path.steps.get(at) else {
@@ -194,6 +231,84 @@ fn section_names(sections: &'static [crate::fhir::shape::Section]) -> Vec<&'stat
         names
     };
     sections.iter().flat_map(below).collect()
+}
+
+/// What every link has.
+const LINK: &[&str] = &[
+    "name",
+    "role",
+    "default_issuer",
+    "patient_authorities",
+    "ins_authorities",
+];
+
+/// What is wrong with a component and subcomponent of a field of a data type.
+fn beyond(
+    whole: &str,
+    datatype: &str,
+    (component, subcomponent): (u16, Option<u16>),
+    span: &Span,
+) -> Option<Problem> {
+    let Some(parts) = definitions::components(datatype) else {
+        let message = format!("{whole} is {datatype}, which has no components");
+        return (component > 1 && is_plain(datatype)).then(|| {
+            Problem::warning("M052", span.clone(), message)
+                .label("only a sender who bends the standard fills it")
+        });
+    };
+    let problem = |path: String, whole: &str, datatype: &str, parts: usize| {
+        Problem::new("M052", span.clone(), format!("there is no {path}"))
+            .label(format!(
+                "{whole} is {datatype}, which has {parts} components"
+            ))
+            .hint(format!("the last one is {whole}.{parts}"))
+    };
+    let path = format!("{whole}.{component}");
+    let Some(part) = parts.get(usize::from(component) - 1) else {
+        return Some(problem(path, whole, datatype, parts.len()));
+    };
+    let inner = definitions::components(part)?;
+    let n = subcomponent.filter(|n| usize::from(*n) > inner.len())?;
+    Some(problem(format!("{path}.{n}"), &path, part, inner.len()))
+}
+
+/// Shows the relative places of a bracket, those of brackets inside it left out.
+fn inside(select: Option<&Selector>, see: &mut dyn FnMut(&Relative, &Span)) {
+    if let Some(Selector::Cond(cond)) = select {
+        in_condition(cond, see);
+    }
+}
+
+fn in_condition(cond: &Cond, see: &mut dyn FnMut(&Relative, &Span)) {
+    match cond {
+        Cond::Or(list) | Cond::And(list) => list.iter().for_each(|c| in_condition(c, see)),
+        Cond::Not(inner) => in_condition(inner, see),
+        Cond::Present(e) | Cond::InTable(e, _) => in_operand(e, see),
+        Cond::Compare(a, _, b) => [a, b].into_iter().for_each(|e| in_operand(e, see)),
+        Cond::In(a, list) => {
+            in_operand(a, see);
+            list.iter().for_each(|e| in_operand(e, see));
+        }
+    }
+}
+
+fn in_operand(expr: &Expr, see: &mut dyn FnMut(&Relative, &Span)) {
+    match &expr.kind {
+        ExprKind::Relative(relative) => see(relative, &expr.span),
+        ExprKind::Alternatives(list) | ExprKind::Attempts(list) => {
+            list.iter().for_each(|e| in_operand(e, see));
+        }
+        ExprKind::Call(call) => {
+            let parts = call.piped.iter().chain(&call.args);
+            parts.for_each(|e| in_operand(e, see));
+        }
+        _ => {}
+    }
+}
+
+/// True for a type that is one text in every version; TS had two components before 2.6.
+fn is_plain(datatype: &str) -> bool {
+    ["ID", "IS", "NM", "SI", "ST", "DT", "TM", "TX", "FT"].contains(&datatype)
 }
 
 /// A name of an inbound file: a field of any section, or `item` of a loop.

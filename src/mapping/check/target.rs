@@ -3,6 +3,7 @@
 use super::Checker;
 use crate::diagnostic::did_you_mean;
 use crate::dicom::dictionary;
+use crate::domain::record::{ORDER_ACTS, PATIENT_ACTS, PERFORMED_ACTS, REPORT_ACTS};
 use crate::domain::value::Kind;
 use crate::fhir::shape::KindName;
 use crate::mapping::ast::*;
@@ -17,19 +18,24 @@ impl Checker<'_> {
         match goal {
             Goal::Field(def) => {
                 for kind in kinds.iter().filter(|k| !convertible(**k, def.kind)) {
-                    let message = format!("{} into {}", kind.name(), def.kind.name());
-                    found.push(Problem::new("M044", expr.span.clone(), message));
+                    let target = format!("{}.{}", def.section, def.name);
+                    found.push(unfit(expr, *kind, &target, &[def.kind.name()]));
+                }
+                let words = match (def.section, def.name, def.kind) {
+                    (_, _, Kind::Word(words)) => words.to_vec(),
+                    ("command", "do", _) => acts(),
+                    _ => vec![],
+                };
+                self.bound(expr, &words, found);
+                if (def.section, def.name) == ("step", "modality") {
+                    self.bound_loosely(expr, found);
                 }
             }
             Goal::Element(target) => {
                 let takes = |kind: &Kind| target.kinds.contains(&KindName::of(*kind));
                 for kind in kinds.iter().filter(|k| !takes(k)) {
                     let names: Vec<_> = target.kinds.iter().map(|k| k.name()).collect();
-                    let message = format!("{} into {}", kind.name(), target.name);
-                    found.push(
-                        Problem::new("M044", expr.span.clone(), message)
-                            .label(format!("it takes: {}", names.join(", "))),
-                    );
+                    found.push(unfit(expr, *kind, target.name, &names));
                 }
                 if many && !target.list {
                     let message = format!("a list into {}, which takes one value", target.name);
@@ -45,33 +51,80 @@ impl Checker<'_> {
         }
     }
 
-    /// Every cell of a table that feeds a closed list must be in it.
+    /// Every constant and every cell of a table that feeds a closed list must be in it.
     fn bound(&self, expr: &Expr, codes: &[&str], found: &mut Vec<Problem>) {
-        let ExprKind::Call(call) = &expr.kind else {
+        if codes.is_empty() {
             return;
-        };
+        }
+        for (span, outside) in self.outside(expr, codes) {
+            let first = outside.first().map_or("", |(cell, _)| cell.as_str());
+            let hint = did_you_mean(first, codes.iter().copied());
+            found.push(
+                Problem::new("M064", span, outside_text(&outside))
+                    .label(format!("allowed: {}", codes.join(", ")))
+                    .maybe_hint(hint),
+            );
+        }
+    }
+
+    /// As `bound`, for a list that the standard leaves open: a warning.
+    fn bound_loosely(&self, expr: &Expr, found: &mut Vec<Problem>) {
+        for (span, outside) in self.outside(expr, MODALITIES) {
+            found.push(
+                Problem::warning("M064", span, outside_text(&outside))
+                    .label("not among the terms of PS3.16 CID 29 and CID 33")
+                    .hint("scanners query by Modality: they ask for a term of the standard"),
+            );
+        }
+    }
+
+    /// What an expression may give that is not in a list: by place, each value with the row of its table.
+    fn outside(&self, expr: &Expr, codes: &[&str]) -> Vec<(Span, Vec<Outside>)> {
+        match &expr.kind {
+            ExprKind::Text(text) if !text.is_empty() && !codes.contains(&text.as_str()) => {
+                vec![(expr.span.clone(), vec![(text.clone(), None)])]
+            }
+            ExprKind::Alternatives(list) | ExprKind::Attempts(list) => {
+                list.iter().flat_map(|e| self.outside(e, codes)).collect()
+            }
+            ExprKind::If {
+                then, otherwise, ..
+            } => {
+                let both = [Some(then), otherwise.as_ref()].into_iter().flatten();
+                both.flat_map(|e| self.outside(e, codes)).collect()
+            }
+            ExprKind::Call(call) if call.function.id == F::Table => {
+                let mut found = self.cells_outside(call, codes);
+                if let Some(miss) = call.named("else") {
+                    found.extend(self.outside(miss, codes));
+                }
+                found
+            }
+            _ => vec![],
+        }
+    }
+
+    fn cells_outside(&self, call: &Call, codes: &[&str]) -> Vec<(Span, Vec<Outside>)> {
         let table = call.text_arg(0).and_then(|n| self.library.tables.get(n));
-        let (F::Table, Some(table), false) = (call.function.id, table, codes.is_empty()) else {
-            return;
+        let Some((table, name)) = table.zip(call.args.first()) else {
+            return vec![];
         };
         let column = match call.named("column").map(|c| &c.kind) {
             Some(ExprKind::Text(name)) => table.column(Some(name)),
             _ => table.column(None),
         };
-        let Some(column) = column else { return };
+        let Some(column) = column else { return vec![] };
+        let mut outside = Vec::new();
         for row in table.rows() {
             let cell = row.cells.get(column).map_or("", String::as_str);
-            if !cell.is_empty() && !codes.contains(&cell) {
-                let message = format!(
-                    "`{cell}` in line {} of {} is not allowed here",
-                    row.line, table.file
-                );
-                found.push(
-                    Problem::new("M064", call.args[0].span.clone(), message)
-                        .label(format!("allowed: {}", codes.join(", ")))
-                        .maybe_hint(did_you_mean(cell, codes.iter().copied())),
-                );
+            for value in super::super::table::values(cell).filter(|v| !codes.contains(v)) {
+                let place = format!("line {} of {}", row.line, table.file);
+                outside.push((value.to_owned(), Some(place)));
             }
+        }
+        match outside.is_empty() {
+            true => vec![],
+            false => vec![(name.span.clone(), outside)],
         }
     }
 
@@ -90,8 +143,7 @@ impl Checker<'_> {
                 .iter()
                 .filter(|k| !crate::dicom::datatype::accepts(**k, tag));
             for kind in bad {
-                let message = format!("{} into {keyword}", kind.name());
-                found.push(Problem::new("M044", expr.span.clone(), message));
+                found.push(unfit(expr, *kind, keyword, &[]));
             }
             if many && !dictionary::is_multi(tag) {
                 let message = format!("a list into {keyword}, which takes one value");
@@ -169,6 +221,131 @@ fn is_bare(expr: &Expr) -> bool {
         }
         _ => bare(expr),
     }
+}
+
+/// The words of `command.do` of all kinds of message.
+fn acts() -> Vec<&'static str> {
+    let all = [ORDER_ACTS, PATIENT_ACTS, REPORT_ACTS, PERFORMED_ACTS];
+    let mut words: Vec<&str> = Vec::new();
+    for word in all.into_iter().flatten() {
+        if !words.contains(word) {
+            words.push(word);
+        }
+    }
+    words
+}
+
+/// Terms of Modality (0008,0060): the codes of PS3.16 CID 29 and CID 33.
+const MODALITIES: &[&str] = &[
+    "AR",
+    "ASMT",
+    "AU",
+    "BDUS",
+    "BI",
+    "BMD",
+    "CFM",
+    "CR",
+    "CT",
+    "CTPROTOCOL",
+    "DG",
+    "DMS",
+    "DOC",
+    "DX",
+    "ECG",
+    "EEG",
+    "EMG",
+    "EOG",
+    "EPS",
+    "ES",
+    "FID",
+    "GM",
+    "HC",
+    "HD",
+    "IO",
+    "IOL",
+    "IVOCT",
+    "IVUS",
+    "KER",
+    "KO",
+    "LEN",
+    "LS",
+    "M3D",
+    "MG",
+    "MR",
+    "NM",
+    "OAM",
+    "OCT",
+    "OP",
+    "OPM",
+    "OPT",
+    "OPTBSV",
+    "OPTENF",
+    "OPV",
+    "OSS",
+    "OT",
+    "PA",
+    "PLAN",
+    "POS",
+    "PR",
+    "PT",
+    "PX",
+    "REG",
+    "RESP",
+    "RF",
+    "RG",
+    "RTDOSE",
+    "RTIMAGE",
+    "RTPLAN",
+    "RTRECORD",
+    "RTSTRUCT",
+    "RWV",
+    "SEG",
+    "SM",
+    "SMR",
+    "SR",
+    "SRF",
+    "STAIN",
+    "TEXTUREMAP",
+    "TG",
+    "US",
+    "VA",
+    "XA",
+    "XC",
+];
+
+/// A value that is not in a list, and the row of the table that gives it.
+type Outside = (String, Option<String>);
+
+/// The first values that are not allowed, with the rows they stand in, and how many there are.
+fn outside_text(outside: &[Outside]) -> String {
+    let one = |(value, place): &Outside| match place {
+        Some(place) => format!("`{value}` in {place}"),
+        None => format!("`{value}`"),
+    };
+    let shown: Vec<String> = outside.iter().take(3).map(one).collect();
+    match outside.len() {
+        1 => format!("{} is not allowed here", shown.join("")),
+        n if n <= 3 => format!("{} are not allowed here", shown.join(", ")),
+        n => format!(
+            "{} and {} more rows are not allowed here",
+            shown.join(", "),
+            n - 3
+        ),
+    }
+}
+
+/// A value of one kind where others are wanted.
+fn unfit(expr: &Expr, kind: Kind, target: &str, takes: &[&str]) -> Problem {
+    let message = format!("a value of type {} does not fit into {target}", kind.name());
+    let label = match takes {
+        [] => format!("this gives: {}", kind.name()),
+        takes => format!("{target} takes: {}", takes.join(", ")),
+    };
+    Problem::new("M044", expr.span.clone(), message)
+        .label(label)
+        .hint(
+            "take a path of that type or a part of it, or convert: | text, | number, | as(\"EI\")",
+        )
 }
 
 /// Attributes by which scanners query (PS3.4 K.6-1, the required matching keys): narrowed in the database by the record's value.

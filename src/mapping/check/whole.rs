@@ -3,14 +3,15 @@
 use crate::mapping::ast::*;
 use crate::mapping::definitions::{ReturnType, worklist};
 use crate::mapping::load::Loaded;
-use crate::mapping::model::{FileKind, Model};
+use crate::mapping::model::{FileKind, Model, Rule};
 use crate::mapping::parser::Problem;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Checks a merged file: circles of names, required targets without a rule.
 pub fn whole(model: &Model, loaded: &mut Loaded) {
     circles(model, loaded);
+    super::places::places(model, loaded);
     if matches!(model.kind, FileKind::Worklist | FileKind::Device) {
         required_attributes(model, loaded);
     }
@@ -24,9 +25,11 @@ pub fn whole(model: &Model, loaded: &mut Loaded) {
                 "{} requires `{}`, which no line fills",
                 shape.resource, target.name
             );
-            loaded
-                .problems
-                .push(Problem::new("M063", 0..0, message).in_file(&file));
+            loaded.problems.push(
+                Problem::new("M063", 0..0, message)
+                    .hint("the standard requires it: give it a rule under [set]")
+                    .in_file(&file),
+            );
         }
     }
 }
@@ -44,7 +47,8 @@ fn required_attributes(model: &Model, loaded: &mut Loaded) {
         {
             let file: Arc<str> = model.name.as_str().into();
             let message = format!("the worklist requires `{path}`, which no line fills");
-            let problem = Problem::new("M120", 0..0, message);
+            let problem = Problem::new("M120", 0..0, message)
+                .hint("give it a rule: without it no item goes out");
             loaded.problems.push(problem.in_file(&file));
         }
     }
@@ -54,40 +58,59 @@ fn circles(model: &Model, loaded: &mut Loaded) {
     if !matches!(model.kind, FileKind::Hl7 | FileKind::Mpps) {
         return;
     }
-    let mut done = BTreeSet::new();
+    let mut rules: BTreeMap<String, &Rule> = BTreeMap::new();
+    let mut names = Vec::new();
     for section in &model.sections {
         for rule in &section.rules {
-            let found = needs(model, &section.name, &rule.name, &mut vec![], &mut done);
-            if let Some(circle) = found {
-                let file: Arc<str> = model.name.as_str().into();
-                let message = format!("values need each other: {circle}");
-                let place = rule.exprs.first().map_or(0..0, |e| e.span.clone());
-                loaded
-                    .problems
-                    .push(Problem::new("M043", place, message).in_file(&file));
-                return;
-            }
+            let name = format!("{}.{}", section.name, rule.name);
+            rules.entry(name.clone()).or_insert(rule);
+            names.push((name, rule));
         }
+    }
+    let mut done = BTreeSet::new();
+    for (name, rule) in &names {
+        let Some(circle) = needs(&rules, name, &mut vec![], &mut done) else {
+            continue;
+        };
+        // The rule may be one of the base.
+        let named = rule.label.rsplit_once(':').map(|(name, _)| name);
+        let file: Arc<str> = named.unwrap_or(&model.name).into();
+        let place = rule.exprs.first().map_or(0..0, |e| e.span.clone());
+        loaded.problems.push(
+            Problem::new("M043", place, circle)
+                .hint("let one of them read the message instead")
+                .in_file(&file),
+        );
+        return;
     }
 }
 
-/// Follows the names of a rule; gives the circle it finds.
+/// Longest chain of values of which each needs the next.
+const MAX_CHAIN: usize = 32;
+
+/// Follows the names of a rule; says what is wrong with the circle or the chain that it finds.
 fn needs(
-    model: &Model,
-    section: &str,
-    name: &str,
+    rules: &BTreeMap<String, &Rule>,
+    here: &str,
     path: &mut Vec<String>,
     done: &mut BTreeSet<String>,
 ) -> Option<String> {
-    let here = format!("{section}.{name}");
-    if done.contains(&here) {
+    if done.contains(here) {
         return None;
     }
-    if path.contains(&here) {
-        return Some(format!("{} -> {here}", path.join(" -> ")));
+    if path.iter().any(|p| p == here) {
+        return Some(format!(
+            "values need each other: {} -> {here}",
+            path.join(" -> ")
+        ));
     }
-    let rule = model.rule(section, name)?;
-    path.push(here);
+    let rule = rules.get(here)?;
+    if path.len() >= MAX_CHAIN {
+        return Some(format!(
+            "more than {MAX_CHAIN} values need one another, up to {here}"
+        ));
+    }
+    path.push(here.to_owned());
     let mut next = Vec::new();
     for expr in &rule.exprs {
         walk(expr, &mut |seen| {
@@ -95,18 +118,14 @@ fn needs(
                 kind: ExprKind::Name(p),
                 ..
             }) = seen
-                && let [head, rest @ ..] = p.steps.as_slice()
             {
-                let names: Vec<&str> = rest.iter().map(|s| s.name.as_str()).collect();
-                for length in (1..=names.len().min(2)).rev() {
-                    next.push((head.name.clone(), names[..length].join(".")));
-                }
+                let names: Vec<&str> = p.steps.iter().map(|s| s.name.as_str()).collect();
+                let lengths = (2..=names.len().min(3)).rev();
+                next.extend(lengths.map(|n| names[..n].join(".")));
             }
         });
     }
-    let found = next
-        .iter()
-        .find_map(|(s, n)| needs(model, s, n, path, done));
+    let found = next.iter().find_map(|name| needs(rules, name, path, done));
     done.extend(path.pop());
     found
 }

@@ -2,7 +2,7 @@
 //!
 //! The sections of targets are read by `section`, through the same [`FileReader`].
 
-use crate::diagnostic::line_column;
+use crate::diagnostic::did_you_mean;
 use crate::mapping::ast::{Cond, Expr, ExprKind, Group};
 use crate::mapping::model::*;
 use crate::mapping::{check, parser, section};
@@ -24,7 +24,7 @@ impl FileReader<'_, '_> {
 
     /// `file:line` of a place.
     pub fn label(&self, at: usize) -> Arc<str> {
-        let (line, _) = line_column(self.doc.text(), at);
+        let (line, _) = self.doc.lines().place(at);
         format!("{}:{line}", self.doc.file()).into()
     }
 
@@ -66,9 +66,11 @@ impl FileReader<'_, '_> {
             return None;
         };
         if !item.is_literal() {
+            let raw = self.doc.text().get(item.outer_span()).unwrap_or("");
+            let inner = raw.trim_matches('"').replace(['\'', '\n', '\r'], "\"");
             self.report(
                 parser::Problem::new("M005", item.outer_span(), "a rule stands in single quotes")
-                    .hint(format!("write '{text}'")),
+                    .hint(format!("write '{}'", inner.replace("\\\"", "\""))),
             );
             return None;
         }
@@ -81,6 +83,18 @@ impl FileReader<'_, '_> {
             return;
         };
         if let Some(list) = from.texts("messages") {
+            for message in &list {
+                if let Some(allowed) = not_a_message(self.model.kind, message.value) {
+                    let text = format!("`{}` is no message", message.value);
+                    self.report(
+                        parser::Problem::new("M003", message.span.clone(), text)
+                            .label(format!("allowed: {allowed}"))
+                            .maybe_hint(meant_message(message.value)),
+                    );
+                }
+            }
+            let first = list.first().map(|m| m.span.clone());
+            self.model.claims_at = first.unwrap_or(from.span());
             self.model.messages = list.iter().map(|m| m.value.to_owned()).collect();
         }
         if let Some(item) = from.item("each") {
@@ -100,10 +114,27 @@ impl FileReader<'_, '_> {
                 _ => self.model.ignore = guard,
             }
         }
-        match self.model.kind {
-            FileKind::Worklist | FileKind::Device => from.finish(&["kind", "match"]),
-            _ => from.finish(&["kind", "messages", "each", "when", "ignore"]),
+        let mut allowed = match self.model.kind {
+            FileKind::Worklist | FileKind::Device => vec!["kind", "match"],
+            _ => vec!["kind", "messages", "each", "when", "ignore"],
+        };
+        for (key, item) in from.entries() {
+            let rest = item.as_table("").into_iter();
+            let inner: Vec<String> = rest
+                .flat_map(|t| {
+                    t.entries()
+                        .map(|(k, _)| k.value.to_owned())
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            let target = inner.first().map(|i| format!("{}.{i}", key.value));
+            let problem = target.and_then(|t| section::wrong_table("from", &t, &key.span));
+            if let Some(problem) = problem {
+                self.report(problem);
+                allowed.push(key.value);
+            }
         }
+        from.finish(&allowed);
     }
 
     fn each(&mut self, item: &Item<'_>) {
@@ -116,6 +147,21 @@ impl FileReader<'_, '_> {
         match (group, words.len()) {
             (Some(group), 1) => self.model.each = (group, None),
             (Some(group), 2) if segment.is_some() => {
+                let known = |s: &&str| self.library.segments.contains_key(*s);
+                if let (Some(id), Some(item)) = (segment.filter(|s| !known(s)), words.get(1)) {
+                    let names = self.library.segments.keys().map(String::as_str);
+                    self.report(
+                        parser::Problem::new(
+                            "M050",
+                            item.span(),
+                            format!("there is no segment {id}"),
+                        )
+                        .maybe_hint(did_you_mean(id, names))
+                        .maybe_hint(Some(
+                            "a Z segment is described in segments/zxx.toml".to_owned(),
+                        )),
+                    );
+                }
                 self.model.each = (group, segment.map(str::to_owned));
             }
             _ => item.wrong(
@@ -143,6 +189,33 @@ impl FileReader<'_, '_> {
             }
         }
     }
+}
+
+/// What `messages` may say in a file of this kind, if this is none of it.
+fn not_a_message(kind: FileKind, word: &str) -> Option<&'static str> {
+    let upper = |t: &str| {
+        t.len() == 3
+            && t.bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    };
+    let (fits, allowed) = match kind {
+        FileKind::Hl7 => {
+            let (type_, event) = word.split_once('^').unwrap_or((word, "*"));
+            let fits = upper(type_) && (event == "*" || upper(event));
+            (fits, "type and event as in MSH-9: ORM^O01, ADT^*")
+        }
+        FileKind::Mpps => (matches!(word, "N-CREATE" | "N-SET"), "N-CREATE, N-SET"),
+        _ => (true, ""),
+    };
+    (!fits).then_some(allowed)
+}
+
+/// `ORM_O01` is the name of a structure (MSH-9.3), not of a message.
+fn meant_message(word: &str) -> Option<String> {
+    let (type_, event) = word.split_once(['_', '-', '.', ' '])?;
+    let meant = format!("{}^{}", type_.to_uppercase(), event.to_uppercase());
+    let fits = not_a_message(FileKind::Hl7, &meant).is_none();
+    fits.then(|| format!("did you mean `{meant}`?"))
 }
 
 /// Replaces `inherited` by the base's expressions.

@@ -99,6 +99,7 @@ impl Parser {
                     span.clone(),
                     format!("the pattern cannot be read: {e}"),
                 )
+                .hint("a regular expression without look-around and back references, for the whole value")
             })?;
         let right = Expr {
             kind: ExprKind::Text(pattern),
