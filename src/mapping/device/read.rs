@@ -125,7 +125,8 @@ fn speaks(reader: &mut FileReader<'_, '_>, table: &Table<'_>) {
         };
         if rules.charset.is_none() && !table.has("charset") {
             let message = "without a charset everything can be written, in UTF-8 if need be";
-            let problem = Diagnostic::warning("M114", table.doc().file(), word.span, message);
+            let problem =
+                Diagnostic::warning("M114", word.span, message).in_file(table.doc().file());
             table
                 .doc()
                 .report(problem.hint("add charset = \"ISO_IR 100\""));
@@ -286,7 +287,7 @@ fn station(reader: &FileReader<'_, '_>, root: &Table<'_>) {
     let plain = super::super::item::shows_field(reader.model, STATION, "step.station_aes");
     if !plain && reader.model.device.shows.stations.is_empty() {
         let message = "the station of a query chooses no longer";
-        let problem = Diagnostic::warning("M119", root.doc().file(), item.span(), message);
+        let problem = Diagnostic::warning("M119", item.span(), message).in_file(root.doc().file());
         let hint = "say whose steps are shown: [shows] stations = [\"CT2\"]";
         root.doc().report(problem.hint(hint));
     }

@@ -89,16 +89,22 @@ impl Store {
                     .push(") > 0");
             }
         }
+        // Each kind in a statement of its own: the index of accession numbers holds no other.
         for (kinds, value) in [
-            ("'accession'", &filter.accession),
-            ("'accession', 'step'", &filter.number),
+            (["accession"].as_slice(), &filter.accession),
+            (&["accession", "step"], &filter.number),
         ] {
-            if let Some(value) = value {
+            let Some(value) = value else { continue };
+            sql = sql.push(" AND id IN (");
+            for (n, kind) in kinds.iter().enumerate() {
+                let union = if n == 0 { "" } else { " UNION " };
                 sql = sql
-                    .push(&format!(" AND id IN (SELECT exam_id FROM exam_key WHERE kind IN ({kinds}) AND value = "))
-                    .bind(text(value))
-                    .push(")");
+                    .push(&format!(
+                        "{union}SELECT exam_id FROM exam_key WHERE kind = '{kind}' AND value = "
+                    ))
+                    .bind(text(value));
             }
+            sql = sql.push(")");
         }
         sql = equal(sql, "patient_id", filter.patient);
         if filter.incomplete {
