@@ -172,7 +172,9 @@ fn every_invariant_names_tests_that_exist_or_the_issue_that_brings_them() {
 fn every_row_about_real_messages_names_a_test_or_case_that_exists() {
     let text = fs::read_to_string(root().join("docs/mapping/real-messages.md")).unwrap();
     let mut sources = Vec::new();
-    files(&root().join("src"), &[".rs"], &mut sources);
+    for dir in ["src", "tests"] {
+        files(&root().join(dir), &[".rs"], &mut sources);
+    }
     let sources: Vec<String> = sources
         .iter()
         .map(|p| fs::read_to_string(p).unwrap())
