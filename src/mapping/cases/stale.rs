@@ -48,12 +48,23 @@ impl Search<'_> {
             let list = LISTS.iter().any(|l| l.section == key.value);
             match item.as_array() {
                 Some(items) if list => items.iter().for_each(|i| self.fields(key.value, i)),
+                _ if self.carries(section, key.value) => {}
                 _ if self.model.rule(section, key.value).is_none() => {
                     self.report(&key, &format!("{section}.{}", key.value));
                 }
                 _ => {}
             }
         }
+    }
+
+    /// True for the field that holds the items of a list which the record only carries (`report.flags`), if the file fills that list.
+    fn carries(&self, section: &str, name: &str) -> bool {
+        let mut carried = LISTS.iter().filter(|l| l.carried);
+        carried.any(|l| {
+            l.parent == section
+                && l.plural == name
+                && self.model.sections(l.section).next().is_some()
+        })
     }
 
     /// The targets of a resource; a list of tables is a section of the shape.

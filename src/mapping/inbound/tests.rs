@@ -66,7 +66,9 @@ fn check(rule: &str, segments: &[&str], expected: &[&str]) {
         &format!("{ORDER}[extra]\nx = '''{rule}'''"),
         &[],
     );
-    assert_eq!(problems, Vec::<String>::new(), "{rule}");
+    // `!=` of what may be absent is warned of (M048), and it is what some rules here are about.
+    let wrong: Vec<&String> = problems.iter().filter(|p| !p.starts_with("M048")).collect();
+    assert_eq!(wrong, Vec::<&String>::new(), "{rule}");
     let mut lines = vec![MSH, PID];
     lines.extend(segments);
     assert_eq!(extras(&set, &lines), [expected], "{rule}");
