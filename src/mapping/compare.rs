@@ -116,25 +116,11 @@ fn record(was: &Record, is: &Record, changes: &mut Vec<Change>) {
 mod tests {
     use super::*;
     use crate::hl7::message::Reading;
-    use crate::mapping::SourceFile;
-    use crate::mapping::load::tests::shipped;
+    use crate::mapping::load::tests::{over_orders, shipped};
 
     #[test]
     fn a_changed_rule_is_told_by_field_and_line() {
         let (before, _) = MappingSet::compile(shipped());
-        let with = |text: &str| {
-            let mut files = shipped();
-            files.push(SourceFile {
-                name: "inbound/site.toml".to_owned(),
-                layer: 1,
-                text: format!("format = 1\nbase = \"ihe_order\"\n{text}\n")
-                    .as_str()
-                    .into(),
-            });
-            let (set, problems) = MappingSet::compile(files);
-            assert!(problems.is_empty(), "{problems:?}");
-            set
-        };
         let text = "MSH|^~\\&|RISX|CHU|RELAIS|CHU|20260602080000||ORM^O01|1|P|2.3.1|||||FRA|UNICODE UTF-8\r\
                     PID|||12345^^^HOPA&1.2.250.1.999.1.1&ISO^PI||DUPRÉ^Zoé||19790328|F\rORC|NW|P1|F1\rOBR||P1|F1|MRTETE^IRM tête^99LOCAL\r";
         let message = Message::parse(text.as_bytes().into(), &Reading::default()).unwrap();
@@ -143,7 +129,7 @@ mod tests {
             ..LinkView::default()
         };
         let check = |line: &str, wanted: &dyn Fn(&[Change]) -> bool| {
-            let found = compare(&before, &with(line), &message, &link);
+            let found = compare(&before, &over_orders(line), &message, &link);
             assert!(wanted(&found), "{line}: {found:?}");
         };
         check("procedure.description = 'OBR-4.2'", &<[Change]>::is_empty);

@@ -120,7 +120,7 @@ fn a_name_that_is_also_a_code_makes_no_case() {
 
 #[test]
 fn a_message_that_nobody_reads_makes_no_case() {
-    let why = captured(&ORDER.replace("ORM^O01", "XXX^X01")).unwrap_err();
+    let why = captured(&ORDER.replace("ORM^O01", "ZZZ^Z99")).unwrap_err();
     assert!(why.starts_with("no mapping file reads it"), "{why}");
 }
 

@@ -1,26 +1,11 @@
 use super::*;
-use crate::mapping::SourceFile;
-use crate::mapping::load::tests::shipped;
-
-fn site(text: &str) -> MappingSet {
-    let mut files = shipped();
-    files.push(SourceFile {
-        name: "inbound/site.toml".to_owned(),
-        layer: 1,
-        text: format!("format = 1\nbase = \"ihe_order\"\n{text}\n")
-            .as_str()
-            .into(),
-    });
-    let (set, problems) = MappingSet::compile(files);
-    assert!(problems.is_empty(), "{problems:?}");
-    set
-}
+use crate::mapping::load::tests::{over_orders, shipped};
 
 #[test]
 fn each_rule_is_a_sentence() {
     let check = |rule: &str, wanted: &str| {
         let (target, _) = rule.split_once(" = ").unwrap();
-        let explained = site(rule).explain("site").unwrap();
+        let explained = over_orders(rule).explain("site").unwrap();
         let found = explained.rules.iter().find(|r| r.target == target);
         let found = found.unwrap_or_else(|| panic!("{}", explained.text()));
         assert_eq!(
@@ -61,7 +46,7 @@ fn each_rule_is_a_sentence() {
 
 #[test]
 fn the_final_rule_is_told_with_the_file_it_comes_from() {
-    let set = site("patient.name = 'PID-5'");
+    let set = over_orders("patient.name = 'PID-5'");
     let explained = set.explain("inbound/site.toml").unwrap();
     let rule = |target: &str| {
         let found = explained.rules.iter().find(|r| r.target == target);

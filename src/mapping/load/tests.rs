@@ -1,7 +1,23 @@
 use super::*;
 use crate::diagnostic::{Severity, render};
+use crate::mapping::MappingSet;
 use crate::mapping::ast::ExprKind;
 use std::path::Path;
+
+/// The shipped files and a site file of these lines over `ihe_order`, without a problem.
+pub fn over_orders(lines: &str) -> MappingSet {
+    let mut files = shipped();
+    files.push(SourceFile {
+        name: "inbound/site.toml".to_owned(),
+        layer: 1,
+        text: format!("format = 1\nbase = \"ihe_order\"\n{lines}\n")
+            .as_str()
+            .into(),
+    });
+    let (set, problems) = MappingSet::compile(files);
+    assert!(problems.is_empty(), "{problems:?}");
+    set
+}
 
 /// Every shipped file, as the binary embeds it.
 pub fn shipped() -> Vec<SourceFile> {
