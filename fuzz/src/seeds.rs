@@ -75,6 +75,21 @@ pub fn of(kind: Kind) -> Vec<Vec<u8>> {
             r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"invariant","details":{"coding":[{"code":"MSG_X"}],"text":"x"},"expression":["Patient.name[0]"],"location":["a"]}]}"#,
             r#"{"resourceType":"Bundle","type":"transaction-response","entry":[{"response":{"status":"201 Created","outcome":{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"duplicate"}]}}}]}"#,
         ]),
+        Kind::Authorization => texts(&[
+            "# tokens\nanne viewer 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b # May\n\0Bearer secret",
+            "a.b-c_d admin 2BB80D537B1DA3E38BD30361AA855686BDE0EACD7162FEF6A25FE97BF527A25B\n\nluc operator 00\0bearer relais_known",
+            "\0Basic cmVsYWlz",
+        ]),
+        Kind::Parameters => texts(&[
+            "?status=held&from=2026-06-02&to=2026-06-30&modality=CT&station=CT1&limit=7&cursor=5_6",
+            "?direction=in&outcome=refused&link=ris&from=2026-06-02T08:00:00Z&control_id=A%201&open=true",
+            "123?because=table+mended",
+            "mes?because=moves%20tonight%C3%A9",
+            "?who=anne&patient=12&action=get_exam",
+        ])
+        .into_iter()
+        .flat_map(|text| (0..32).map(move |n| [&[n], text.as_slice()].concat()))
+        .collect(),
     };
     found.push(vec![]);
     found

@@ -38,6 +38,10 @@ pub enum Kind {
     Json,
     /// CDA documents.
     Xml,
+    /// A tokens file, NUL, an Authorization header.
+    Authorization,
+    /// A byte that chooses a route, what stands in its path, `?`, a query.
+    Parameters,
 }
 
 /// One parser.
@@ -127,6 +131,16 @@ pub const TARGETS: &[Target] = &[
         relais::mapping::table::fuzz_table,
     ),
     second("hl7_cda", Kind::Xml, relais::hl7::cda::fuzz_cda),
+    first(
+        "http_authorization",
+        Kind::Authorization,
+        relais::api::access::fuzz_authorization,
+    ),
+    first(
+        "http_parameters",
+        Kind::Parameters,
+        relais::api::params::fuzz_parameters,
+    ),
     second(
         "fhir_outcome",
         Kind::Json,

@@ -12,6 +12,7 @@ mod m2026_11_23_accession;
 mod m2026_11_23_corrections;
 mod m2026_11_23_initial;
 mod m2026_11_23_leases;
+mod m2026_11_23_links;
 mod m2026_11_23_waiting;
 mod m2026_11_23_window;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_window::Window),
             Box::new(m2026_11_23_corrections::Corrections),
             Box::new(m2026_11_23_waiting::Waiting),
+            Box::new(m2026_11_23_links::Links),
         ]
     }
 }

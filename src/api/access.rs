@@ -4,6 +4,7 @@
 //! by `relais token new`. The file is read again when it changes: taking a line out revokes the token.
 
 use crate::domain::time::Instant;
+use crate::fuzzing::{shape, size};
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -86,19 +87,7 @@ impl Tokens {
     /// Who holds this token, if anybody. Takes the same time whatever was right of it.
     pub fn holder(&self, token: &str) -> Option<Who> {
         self.refresh();
-        let sent: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let mut found = None;
-        for entry in self.entries.load().iter() {
-            let differing = entry
-                .hash
-                .iter()
-                .zip(sent)
-                .fold(0, |all, (a, b)| all | (a ^ b));
-            if differing == 0 {
-                found = Some(entry.who.clone());
-            }
-        }
-        found
+        holder(&self.entries.load(), token).cloned()
     }
 
     /// True if a token has this name.
@@ -122,6 +111,59 @@ impl Tokens {
             Err(error) => tracing::error!(%error, "the tokens of before stay in force"),
         }
     }
+}
+
+fn holder<'e>(entries: &'e [Entry], token: &str) -> Option<&'e Who> {
+    let sent: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    let mut found = None;
+    for entry in entries {
+        let differing = entry
+            .hash
+            .iter()
+            .zip(sent)
+            .fold(0, |all, (a, b)| all | (a ^ b));
+        if differing == 0 {
+            found = Some(&entry.who);
+        }
+    }
+    found
+}
+
+/// The token of an Authorization header (RFC 6750 2.1); empty, which nobody's token is, if it holds none.
+pub fn bearer(header: &[u8]) -> &str {
+    let text = str::from_utf8(header).unwrap_or_default();
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => "",
+    }
+}
+
+/// A tokens file, and after its first NUL an Authorization header. Only the token whose hash a line has is let in.
+pub fn fuzz_authorization(data: &[u8]) -> u64 {
+    const KNOWN: &str = "relais_known";
+    let at = data.iter().position(|b| *b == 0).unwrap_or(data.len());
+    let (file, header) = data.split_at(at);
+    let token = bearer(header.get(1..).unwrap_or_default());
+    let file = String::from_utf8_lossy(file);
+    let known = line("known", Role::Viewer, KNOWN);
+    let own = parse(&known).is_ok_and(|entries| holder(&entries, token).is_some());
+    assert_eq!(own, token == KNOWN, "let in by another token");
+    let read = match parse(&file) {
+        Ok(entries) => {
+            let found = holder(&entries, token);
+            let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+            assert_eq!(found.is_some(), entries.iter().any(|e| e.hash == hash));
+            Ok((size(entries.len()), found.map(|w| w.role.word())))
+        }
+        Err((at, why)) => {
+            assert!(
+                (1..=file.lines().count()).contains(&at),
+                "a line that is not there"
+            );
+            Err(size(why.len()))
+        }
+    };
+    shape((read, token.is_empty(), own))
 }
 
 fn stamp(path: &Path) -> Stamp {
@@ -234,6 +276,7 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_file_names_holders_or_its_first_wrong_line() {
@@ -248,6 +291,32 @@ mod tests {
         ] {
             let found = parse(&text);
             assert_eq!(found.map(|e| e.len()).map_err(|e| e.0), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_holds_a_token_of_the_scheme_bearer_or_none() {
+        for (header, expected) in [
+            ("Bearer relais_x", "relais_x"),
+            ("bearer  relais_x ", "relais_x"),
+            ("Bearer", ""),
+            ("Bearer\trelais_x", ""),
+            ("Basic relais_x", ""),
+            ("relais_x", ""),
+            ("", ""),
+        ] {
+            assert_eq!(bearer(header.as_bytes()), expected, "{header}");
+        }
+        assert_eq!(bearer(b"Bearer \xff"), "");
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_and_header_are_read_or_refused(file: String, header: Vec<u8>, scheme in "(?i)bearer ") {
+            fuzz_authorization(&[file.as_bytes(), b"\0", &header].concat());
+            fuzz_authorization(&[file.as_bytes(), b"\0", scheme.as_bytes(), &header].concat());
+            let known = format!("{file}\0{scheme}relais_known");
+            fuzz_authorization(known.as_bytes());
         }
     }
 

@@ -3,7 +3,7 @@
 //! An access to patient data that cannot be written to the trail is refused (503). Denied accesses are written too.
 
 use super::ApiState;
-use super::access::{Role, Who};
+use super::access::{Role, Who, bearer};
 use super::events::Events;
 use super::params::Params;
 use super::problem::Problem;
@@ -228,19 +228,10 @@ fn admit(
         return Err(refused("no tokens are configured", hint));
     };
     let hint = "send it as Authorization: Bearer";
-    let sent = request.headers().get("authorization").map(|v| {
-        let text = v.to_str().unwrap_or_default();
-        let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-        if scheme.eq_ignore_ascii_case("bearer") {
-            token.trim()
-        } else {
-            ""
-        }
-    });
-    let Some(sent) = sent else {
+    let Some(sent) = request.headers().get("authorization") else {
         return Err(refused("no token was sent", hint));
     };
-    let Some(who) = tokens.holder(sent) else {
+    let Some(who) = tokens.holder(bearer(sent.as_bytes())) else {
         state.attempts.failed(peer, now);
         metrics::counter!("relais_http_denied_total").increment(1);
         return Err(refused("the token is not known", hint));

@@ -13,7 +13,7 @@ mod json;
 mod mapping;
 mod messages;
 mod openapi;
-mod params;
+pub mod params;
 pub mod problem;
 mod queues;
 mod records;

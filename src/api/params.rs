@@ -1,7 +1,9 @@
 //! Parameters of requests, read by the declarations in the table of routes: what is not declared is refused by its name.
 
 use super::problem::Problem;
+use super::routes::ROUTES;
 use crate::domain::reason::{Reason, Refusal};
+use crate::fuzzing::{shape, size};
 use actix_web::{HttpRequest, web};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -171,7 +173,16 @@ impl Params {
     /// # Errors
     /// `request.parameter`, naming the first one that is unknown, given twice, missing, or not what it may be.
     pub fn read(declared: &[Param], request: &HttpRequest) -> Result<Self, Problem> {
-        let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string())
+        let in_path = |name: &str| request.match_info().get(name).unwrap_or("");
+        Self::read_from(declared, request.query_string(), in_path)
+    }
+
+    fn read_from<'p>(
+        declared: &[Param],
+        query: &str,
+        in_path: impl Fn(&str) -> &'p str,
+    ) -> Result<Self, Problem> {
+        let query = web::Query::<Vec<(String, String)>>::from_query(query)
             .map_err(|_| wrong("the query is not form-encoded", "name=value&name=value"))?;
         let in_query = || declared.iter().filter(|p| p.place == In::Query);
         let mut params = Self::default();
@@ -198,7 +209,7 @@ impl Params {
             }
         }
         for param in declared.iter().filter(|p| p.place == In::Path) {
-            let text = request.match_info().get(param.name).unwrap_or("");
+            let text = in_path(param.name);
             params.take(param, text)?;
             if param.kind != Kind::Id {
                 params.named = format!("{}={text}", param.name);
@@ -293,6 +304,38 @@ impl Params {
     }
 }
 
+/// A byte that chooses a route, what stands in its path, `?`, a query. What is read says the same again in the link to the next page.
+pub fn fuzz_parameters(data: &[u8]) -> u64 {
+    let Some((choice, rest)) = data.split_first() else {
+        return 0;
+    };
+    let at = usize::from(*choice) % ROUTES.len();
+    let declared = ROUTES.get(at).map_or(&[][..], |route| route.params);
+    let text = String::from_utf8_lossy(rest);
+    let (path, query) = text.split_once('?').unwrap_or((&text, ""));
+    let read = |query: &str| Params::read_from(declared, query, |_| path);
+    match read(query) {
+        Ok(params) => {
+            assert!((1..=MAX_PAGE).contains(&params.limit()), "a page too long");
+            assert!(
+                !params.shown().chars().any(char::is_control),
+                "a control character for the audit trail"
+            );
+            if declared.iter().any(|p| p.kind == Kind::Cursor) {
+                let next = read(&params.query_after((8, 9))).unwrap_or_default();
+                assert_eq!(
+                    (&next.sent, next.cursor()),
+                    (&params.sent, Some((8, 9))),
+                    "the next page is of another list"
+                );
+            }
+            let names: Vec<&str> = params.sent.iter().map(|(name, _)| *name).collect();
+            shape((at, names, params.cursor().is_some()))
+        }
+        Err(problem) => shape((at, size(problem.refusal.allowed.len()))),
+    }
+}
+
 /// A parameter that is not allowed: what was found, what would be.
 pub(super) fn wrong(found: &str, allowed: &str) -> Problem {
     Refusal::new(Reason::RequestParameter, found)
@@ -317,6 +360,7 @@ fn encoded(text: &str) -> String {
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
+    use proptest::prelude::*;
 
     const DECLARED: &[Param] = &[
         Param::query("status", Kind::Word(&["held", "scheduled"]), ""),
@@ -355,6 +399,17 @@ mod tests {
                 problem.refusal.allowed.contains(allowed),
                 "{query}: {problem:?}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_parameters_are_read_or_refused(
+            choice: u8,
+            path in "[0-9]{0,20}|\\PC{0,20}",
+            query in "((status|link|from|to|after|limit|cursor|patient|because|open|station)=(\\PC{0,8}|[0-9]{1,9}|2026-06-02|held|true|5_6|%[0-9a-f]{2})&?){0,4}",
+        ) {
+            fuzz_parameters(&[&[choice], format!("{path}?{query}").as_bytes()].concat());
         }
     }
 

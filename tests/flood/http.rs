@@ -3,8 +3,9 @@
 use crate::{
     Watched,
     enemies::{Enemy, connect, is_closed},
-    harness::{effort, http, wait},
+    harness::{api::Api, effort, http, wait},
 };
+use relais::api::access::Role;
 use std::{
     io::{Read, Write},
     net::TcpStream,
@@ -111,4 +112,39 @@ fn a_connection_that_sends_nothing_is_closed() {
         "the silent connection is closed",
         || is_closed(&mut silent).then_some(()),
     );
+}
+
+/// Events that a listener who reads nothing has waiting for it: more than all buffers on the way hold.
+const EVENTS: u32 = 60_000;
+
+#[test]
+fn a_listener_to_events_who_reads_nothing_is_cut_and_others_hear_on() {
+    let mut watched = Watched::start(&[]);
+    watched.database.execute(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {EVENTS}) \
+         INSERT INTO exam_event SELECT e.id + n.i, subject_kind, subject_id, exam_id, journal_id, at, effective, kind, v, payload \
+         FROM n, exam_event e WHERE e.id = (SELECT MAX(id) FROM exam_event)"
+    ));
+    let api = Api {
+        addr: watched.relais.http,
+        role: Some(Role::Viewer),
+    };
+    let stuck = api.events(Some("0"));
+    let mut other = api.events(None);
+    let metric = |name: &str| watched.relais.metric(name);
+    assert_eq!(metric("relais_http_streams_dropped_total"), 0.0);
+    wait::within(
+        std::time::Duration::from_secs(60),
+        "the listener who reads nothing is cut off",
+        || (metric("relais_http_streams_dropped_total") == 1.0).then_some(()),
+    );
+    assert_eq!(metric("relais_http_streams"), 1.0, "the other one");
+    // What was on its way comes, then the end: no listener takes a cut for a silence.
+    let came = stuck.rest().expect("the connection is ended");
+    let came = came.matches("data: ").count();
+    assert!(came < EVENTS as usize, "all {came} events were kept for it");
+    watched.good_senders_are_served(1);
+    let (_, name, _) = other.next();
+    assert!(!name.is_empty());
+    watched.is_well(64);
 }

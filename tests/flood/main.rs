@@ -24,7 +24,7 @@ use harness::{
 pub struct Watched {
     // Dropped first: the process must let go of the database.
     pub relais: Process,
-    _database: Database,
+    pub database: Database,
     before: u64,
     next: u32,
 }
@@ -37,7 +37,7 @@ impl Watched {
         let relais = Process::start_with(&database, None, settings.collect());
         let mut watched = Self {
             relais,
-            _database: database,
+            database,
             before: 0,
             next: 1,
         };

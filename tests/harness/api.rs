@@ -6,7 +6,7 @@ use relais::api::access::{Role, line};
 use serde_json::Value;
 use std::{
     fs::Permissions,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -159,6 +159,15 @@ impl Listener {
             "the stream ended"
         );
         line.trim_end().to_owned()
+    }
+
+    /// Reads on until the stream ends, in whatever way; what came. None if it goes on.
+    pub fn rest(mut self) -> Option<String> {
+        let mut rest = Vec::new();
+        match self.lines.read_to_end(&mut rest) {
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
+            _ => Some(String::from_utf8_lossy(&rest).into_owned()),
+        }
     }
 
     /// The next event: its id, name and data.

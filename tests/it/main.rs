@@ -11,6 +11,7 @@ mod harness;
 
 mod acks;
 mod api;
+mod api_corrections;
 mod app;
 mod backup;
 mod charsets;
@@ -64,6 +65,7 @@ const TESTS: &[&[Test]] = &[
     upgrade::TESTS,
     watch::TESTS,
     api::TESTS,
+    api_corrections::TESTS,
     mappings::TESTS,
     shipped::TESTS,
     sites::TESTS,

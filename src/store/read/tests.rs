@@ -175,6 +175,13 @@ async fn every_list_is_narrowed_and_ordered_by_an_index() {
             ),
             (
                 messages(MessageFilter {
+                    link: some("quiet"),
+                    ..MessageFilter::default()
+                }),
+                "journal_link",
+            ),
+            (
+                messages(MessageFilter {
                     reason: some("code.unknown"),
                     ..MessageFilter::default()
                 }),
