@@ -109,6 +109,7 @@ pub const TARGETS: &[Target] = &[
     ),
     second("hl7_batch", Kind::Hl7, relais::hl7::batch::fuzz_batch),
     second("hl7_translate", Kind::Hl7, relais::mappings::fuzz_translate),
+    second("mapping_capture", Kind::Hl7, relais::mappings::fuzz_capture),
     second("mapping_fmt", Kind::Toml, relais::mapping::fmt::fuzz_fmt),
     second("time", Kind::Time, feed_time),
     second("pdata", Kind::Pdata, relais::dicom::pdata::fuzz_pdata),

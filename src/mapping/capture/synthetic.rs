@@ -6,7 +6,7 @@ use crate::domain::reason::Hl7Place;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Longer values are replaced by a short one: documents.
 const LONGEST: usize = 2000;
@@ -40,11 +40,16 @@ impl Synthetic {
     }
 
     fn byte(&self, text: &str, n: usize) -> u8 {
+        self.bytes(text, n / 32)[n % 32]
+    }
+
+    /// The `block`-th 32 bytes that a value is made up from.
+    fn bytes(&self, text: &str, block: usize) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.seed.to_be_bytes());
-        hash.update((n / 32).to_be_bytes());
+        hash.update(block.to_be_bytes());
         hash.update(text.as_bytes());
-        hash.finalize()[n % 32]
+        hash.finalize().into()
     }
 
     /// What replaces a value at a place; `date` if its data type is a date or time, `birth` if it is one of birth.
@@ -100,8 +105,12 @@ impl Synthetic {
             return format!("2.25.{number}");
         }
         let mut made = String::with_capacity(text.len());
+        let mut bytes = [0; 32];
         for (n, c) in text.chars().enumerate() {
-            let byte = self.byte(text, n);
+            if n % 32 == 0 {
+                bytes = self.bytes(text, n / 32);
+            }
+            let byte = bytes[n % 32];
             made.push(match c {
                 'A'..='Z' => char::from(b'A' + byte % 26),
                 'a'..='z' => char::from(b'a' + byte % 26),
@@ -125,14 +134,22 @@ impl Synthetic {
 
     /// The place of a real value, or of a word of one, that occurs in a text in lower case.
     pub fn left_in(&self, text: &str, words: &Words<'_>, words_too: bool) -> Option<&str> {
+        // What has three letters in a row that occur nowhere cannot occur: most values are done with that.
+        let letters: Vec<char> = text.chars().collect();
+        let threes: HashSet<&[char]> = letters.windows(SHORTEST).collect();
+        let occurs = |what: &str, shortest: usize| {
+            let letters: Vec<char> = what.chars().collect();
+            letters.len() >= shortest
+                && letters.windows(SHORTEST).all(|w| threes.contains(w))
+                && text.contains(what)
+        };
         let found = self.real.iter().find(|(real, _)| {
             if words.is_everywhere(real) {
                 return false;
             }
             let real = real.to_lowercase();
-            let whole = real.chars().count() >= SHORTEST && text.contains(&real);
-            let word = |w: &str| w.chars().count() >= SHORTEST_WORD && text.contains(w);
-            whole || words_too && real.split(|c: char| !c.is_alphanumeric()).any(word)
+            let mut parts = real.split(|c: char| !c.is_alphanumeric());
+            occurs(&real, SHORTEST) || words_too && parts.any(|w| occurs(w, SHORTEST_WORD))
         });
         found.map(|(_, place)| place.as_str())
     }
