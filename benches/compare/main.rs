@@ -1,7 +1,7 @@
 //! Relais beside its peers and beside the machine's own limit, in one go on one machine. Prints Markdown.
 //!
-//! `cargo bench --bench compare [-- PART...] [--seconds N] [--items N,N] [--large N]`; parts are `limit`, `intake`, `worklist` and
-//! `large`, all by default. Every server is a process on loopback in its released form with its own settings; the clients are ours, in
+//! `cargo bench --bench compare [-- PART...] [--seconds N] [--items N,N] [--large N]`; parts are `limit`, `intake`, `worklist`,
+//! `large` and `translate`, all by default. Every server is a process on loopback in its released form with its own settings; the clients are ours, in
 //! Rust, and cost a fraction of the servers. `make bench-deps` installs the peers.
 
 mod batches;
@@ -14,6 +14,7 @@ mod mllp;
 mod mwl;
 mod servers;
 mod table;
+mod translate;
 mod worklist;
 
 use machine::{Fallible, description};
@@ -83,6 +84,9 @@ fn main() -> Fallible<()> {
     }
     if plan.has("large") {
         runtime.block_on(worklist::large(plan.large, plan.cell))?;
+    }
+    if plan.has("translate") {
+        translate::compare(plan.cell)?;
     }
     Ok(())
 }

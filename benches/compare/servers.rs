@@ -179,7 +179,7 @@ fn benches() -> PathBuf {
 }
 
 /// What `make bench-deps` installed.
-fn installed(path: &str) -> PathBuf {
+pub fn installed(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("target/bench-peers")
         .join(path)

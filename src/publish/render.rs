@@ -128,37 +128,26 @@ pub fn render(
     mapping: &dyn Outbound,
     settings: &Settings,
 ) -> Result<Option<Rendered>, Held> {
-    let render = Render {
-        docs,
-        mapping,
-        settings,
-        systems: Systems::new(mapping.code_systems(), settings.issuers.clone()),
-    };
+    let render = Render::of(docs, mapping, settings);
     let parts = render.parts()?;
-    if parts.is_empty() {
+    let Some(rendered) = render.bundle(&parts)? else {
         return Ok(None);
-    }
-    let entries: BTreeMap<Thing, Entry> = parts
-        .iter()
-        .map(|p| {
-            let entry = Entry {
-                resource: type_of(p.shape),
-                url: p.url.clone(),
-            };
-            (p.thing, entry)
-        })
-        .collect();
-    let notes = RefCell::default();
-    let mut bundle = Vec::with_capacity(parts.len());
-    for part in &parts {
-        bundle.push(render.entry(part, &entries, &notes)?);
-    }
-    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": bundle});
-    check::bundle(&bundle).map_err(|held| blame(held, &parts))?;
-    Ok(Some(Rendered {
-        bundle,
-        notes: notes.into_inner(),
-    }))
+    };
+    check::bundle(&rendered.bundle).map_err(|held| blame(held, &parts))?;
+    Ok(Some(rendered))
+}
+
+/// As [`render`], but the Bundle is not read back through the types of FHIR: so that what that costs can be told.
+///
+/// # Errors
+/// A rule refuses, or an element cannot be built.
+pub fn render_unchecked(
+    docs: &Subjects,
+    mapping: &dyn Outbound,
+    settings: &Settings,
+) -> Result<Option<Rendered>, Held> {
+    let render = Render::of(docs, mapping, settings);
+    render.bundle(&render.parts()?)
 }
 
 /// `Patient` of `fhir.Patient`.
@@ -195,6 +184,43 @@ struct Render<'a> {
 }
 
 impl<'a> Render<'a> {
+    fn of(docs: &'a Subjects, mapping: &'a dyn Outbound, settings: &'a Settings) -> Self {
+        Self {
+            docs,
+            mapping,
+            settings,
+            systems: Systems::new(mapping.code_systems(), settings.issuers.clone()),
+        }
+    }
+
+    /// The Bundle of the parts; `None` if there are none.
+    fn bundle(&self, parts: &[Part<'_>]) -> Result<Option<Rendered>, Held> {
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let entry = |p: &Part<'_>| {
+            let entry = Entry {
+                resource: type_of(p.shape),
+                url: p.url.clone(),
+            };
+            (p.thing, entry)
+        };
+        let entries: BTreeMap<Thing, Entry> = parts.iter().map(entry).collect();
+        let notes = RefCell::default();
+        let mut bundle = Vec::with_capacity(parts.len());
+        for part in parts {
+            bundle.push(self.entry(part, &entries, &notes)?);
+        }
+        Ok(Some(Rendered {
+            bundle: with(
+                json!({"resourceType": "Bundle", "type": "transaction"}),
+                "entry",
+                Json::Array(bundle),
+            ),
+            notes: notes.into_inner(),
+        }))
+    }
+
     /// All resources of the Bundle, dependencies first. Empty when the subject's own resource is not to be sent.
     fn parts(&self) -> Result<Vec<Part<'a>>, Held> {
         let docs = self.docs;
@@ -338,12 +364,19 @@ impl<'a> Render<'a> {
         let resource = (part.shape.build)(&part.values, &cx)?;
         notes.borrow_mut().extend(cx.notes.into_inner());
         let (system, value) = &part.key;
-        Ok(json!({
-            "fullUrl": part.url,
-            "resource": resource,
-            "request": {"method": "PUT", "url": format!("{type_}?identifier={}", token(system, value))},
-        }))
+        let request =
+            json!({"method": "PUT", "url": format!("{type_}?identifier={}", token(system, value))});
+        let entry = with(json!({"fullUrl": part.url}), "resource", resource);
+        Ok(with(entry, "request", request))
     }
+}
+
+/// An object with one part more, moved in: `json!` would copy it part by part.
+fn with(mut object: Json, name: &str, part: Json) -> Json {
+    if let Some(parts) = object.as_object_mut() {
+        parts.insert(name.to_owned(), part);
+    }
+    object
 }
 
 /// An exam is of a study if it was scheduled under its UID or one of its performed steps performs it.

@@ -8,6 +8,7 @@ use crate::hl7::view::{Repetition, Segment};
 use crate::mapping::definitions::components;
 use crate::mapping::eval::{Datum, Item, Spot};
 use crate::mapping::model::Library;
+use std::borrow::Cow;
 
 /// Name of the data type of a field, as the definitions have it.
 fn field_type<'l>(segment: Segment<'_>, field: u16, library: &'l Library) -> &'l str {
@@ -124,8 +125,8 @@ pub(super) fn parts<'m>(
     library: &Library,
 ) -> Vec<Item<'m>> {
     let name = match field_type(segment, field, library) {
-        "varies" => segment.field(2).first().text().into_owned(),
-        name => name.to_owned(),
+        "varies" => segment.field(2).first().text(),
+        name => Cow::Borrowed(name),
     };
     found
         .into_iter()

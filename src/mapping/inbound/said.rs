@@ -180,6 +180,9 @@ fn trim_blanks(found: &mut Vec<(Value, Item<'_>)>) {
 }
 
 fn drop_repeats(found: &mut Vec<(Value, Item<'_>)>) {
+    if found.len() < 2 {
+        return;
+    }
     let mut kept: Vec<Value> = Vec::new();
     found.retain(|(value, _)| {
         let new = !kept.contains(value);
