@@ -241,10 +241,10 @@ impl<'m> Layout<'m> {
     }
 
     /// The groups that a group word means here: the row's own, else those of the segments of the loop, else all that stand in the row.
-    fn groups_of(&self, group: Group, row: &Row, item: &[usize], patient: usize) -> Vec<usize> {
+    fn groups_of(&self, group: Group, row: &Row, item: &[usize]) -> Vec<usize> {
         match group {
             Group::Message => return vec![1],
-            Group::Patient => return vec![patient],
+            Group::Patient => return vec![self.patient_of(row)],
             same if same == row.group => return vec![row.number],
             _ => {}
         }
@@ -273,9 +273,8 @@ impl<'m> Layout<'m> {
         ev: &Eval<'_, 'm>,
     ) -> Result<Vec<usize>, Refusal> {
         let all = || (0..self.segments.len()).filter(|i| self.segments[*i].id == step.id);
-        let patient = self.patient_of(row);
         if let Some(group) = group {
-            let numbers = self.groups_of(group, row, item, patient);
+            let numbers = self.groups_of(group, row, item);
             let inside = all().filter(|i| numbers.iter().any(|n| self.in_group(*i, group, *n)));
             return self.filtered(step, inside.collect(), ev);
         }
@@ -290,33 +289,33 @@ impl<'m> Layout<'m> {
             return self.filtered(step, row.pick.into_iter().collect(), ev);
         }
         let in_row = all().filter(|i| self.in_group(*i, row.group, row.number));
+        let found = self.filtered(step, in_row.collect(), ev)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
         // A specimen stands in an order.
-        let order = match row.group {
-            Group::Specimen => self.first_of(row).map_or(0, |s| s.order),
-            _ => 0,
-        };
-        let in_order = all().filter(|i| order > 0 && self.segments[*i].order == order);
-        let in_patient = all().filter(|i| {
-            let s = &self.segments[*i];
-            s.patient == patient && patient > 0 && s.order == 0
-        });
-        let in_head = all().filter(|i| {
-            let s = &self.segments[*i];
-            s.patient == 0 && s.order == 0 || matches!(s.id, "MSH" | "EVN" | "SCH")
-        });
-        let levels: [Vec<usize>; 4] = [
-            in_row.collect(),
-            in_order.collect(),
-            in_patient.collect(),
-            in_head.collect(),
-        ];
-        for level in levels {
-            let found = self.filtered(step, level, ev)?;
+        if row.group == Group::Specimen {
+            let order = self.first_of(row).map_or(0, |s| s.order);
+            let in_order = all().filter(|i| order > 0 && self.segments[*i].order == order);
+            let found = self.filtered(step, in_order.collect(), ev)?;
             if !found.is_empty() {
                 return Ok(found);
             }
         }
-        Ok(vec![])
+        let patient = self.patient_of(row);
+        let in_patient = all().filter(|i| {
+            let s = &self.segments[*i];
+            s.patient == patient && patient > 0 && s.order == 0
+        });
+        let found = self.filtered(step, in_patient.collect(), ev)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let in_head = all().filter(|i| {
+            let s = &self.segments[*i];
+            s.patient == 0 && s.order == 0 || matches!(s.id, "MSH" | "EVN" | "SCH")
+        });
+        self.filtered(step, in_head.collect(), ev)
     }
 
     fn filtered(
