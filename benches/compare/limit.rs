@@ -281,8 +281,8 @@ fn say(
         via: vec![],
     };
     let said = Said {
-        values: vec![value],
-        origins: vec![origin],
+        values: [value].into(),
+        origins: [origin].into(),
     };
     patch.0.insert(name.into(), said);
 }

@@ -142,7 +142,7 @@ impl Translator {
         let Rendered { bundle, .. } = rendered
             .map_err(|held| held.to_string())?
             .ok_or("nothing is sent")?;
-        Ok(bundle.to_string())
+        Ok(serde_json::to_string(&bundle)?)
     }
 }
 

@@ -203,10 +203,7 @@ impl Deciding<'_, '_, '_> {
     /// A11, A38: the visit is dropped field by field, those that an older message brings later too; orders stay.
     fn cancel_visit(&mut self, record: &Record) -> Result<(), Refusal> {
         let visit = FIELDS.iter().filter(|field| field.section == "visit");
-        let cleared = Said {
-            values: vec![],
-            origins: vec![],
-        };
+        let cleared = Said::default();
         let nothing = visit.map(|field| (field.name.into(), cleared.clone()));
         let mut record = record.clone();
         *record.section_mut("visit") = Patch(nothing.collect());

@@ -6,6 +6,7 @@ use super::value::Value;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Where a value came from. The rule's text is found through the mapping revision that the journal row names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,11 +29,13 @@ pub struct Origin {
 }
 
 /// What a message says about one field: nothing said is absence from the [`Patch`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// What was said never changes, and is handed on from the message to event, document and publication: so it is shared, not copied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Said {
     /// The values; empty = cleared on purpose (HL7 `""`).
-    pub values: Vec<Value>,
-    pub origins: Vec<Origin>,
+    pub values: Arc<[Value]>,
+    pub origins: Arc<[Origin]>,
 }
 
 /// Name of a field in its section: a name of the catalogue, or one that a mapping file declared under `extra`.
@@ -68,8 +71,8 @@ impl Patch {
         self.0.insert(
             name.into(),
             Said {
-                values: vec![value],
-                origins: vec![],
+                values: [value].into(),
+                origins: Arc::default(),
             },
         );
     }
@@ -80,12 +83,16 @@ impl Patch {
 pub struct Field {
     /// The values; empty = cleared, which an older message must not fill again.
     #[serde(rename = "v")]
-    pub values: Vec<Value>,
+    pub values: Arc<[Value]>,
     /// Age of the statement.
     #[serde(rename = "t")]
     pub as_of: AsOf,
-    #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
-    pub origins: Vec<Origin>,
+    #[serde(rename = "o", default, skip_serializing_if = "no_origins")]
+    pub origins: Arc<[Origin]>,
+}
+
+fn no_origins(origins: &Arc<[Origin]>) -> bool {
+    origins.is_empty()
 }
 
 /// One field that changes: the payload of events and the only way a document changes.
@@ -108,9 +115,9 @@ impl FieldChange {
         Self {
             name: Cow::Borrowed(name),
             field: Field {
-                values: vec![value],
+                values: [value].into(),
                 as_of: as_of.weakest(),
-                origins: vec![origin],
+                origins: [origin].into(),
             },
         }
     }
@@ -182,7 +189,7 @@ impl Fields {
 
     /// True if a change alters values, not only their age.
     pub fn differs(&self, change: &FieldChange) -> bool {
-        self.values(&change.name) != change.field.values.as_slice()
+        self.values(&change.name) != &*change.field.values
     }
 
     /// Applies changes that [`Fields::changes`] found. Total.

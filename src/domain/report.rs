@@ -135,7 +135,7 @@ fn same_fields(a: &Fields, b: &Fields) -> bool {
             .iter()
             .zip(&b.0)
             .all(|((name, field), (other, theirs))| {
-                let values = field.values.iter().zip(&theirs.values);
+                let values = field.values.iter().zip(theirs.values.iter());
                 name == other && field.values.len() == theirs.values.len() && { values }
                     .all(|(a, b)| same(a, b))
             })

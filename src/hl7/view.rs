@@ -91,23 +91,24 @@ impl<'m> Segment<'m> {
     pub fn field(self, n: u16) -> Field<'m> {
         let separator = self.message.separators().field;
         let whole = self.whole();
-        let span = match (self.id(), n) {
+        let is_header = self.message.at(self.index).is_some_and(|s| &s.id == b"MSH");
+        let span = match (is_header, n) {
             (_, 0) => Span {
                 start: whole.end,
                 ..whole
             },
-            ("MSH", 1) => Span {
+            (true, 1) => Span {
                 start: whole.start + 3,
                 end: whole.start + 4,
                 literal: true,
                 ..whole
             },
-            ("MSH", 2) => Span {
+            (true, 2) => Span {
                 literal: true,
                 ..whole.part(separator, 2)
             },
-            ("MSH", n) => whole.part(separator, n),
-            (_, n) => whole.part(separator, n.saturating_add(1)),
+            (true, n) => whole.part(separator, n),
+            (false, n) => whole.part(separator, n.saturating_add(1)),
         };
         Field {
             span,

@@ -4,7 +4,7 @@ use super::ast::{ExprKind, walk};
 use super::eval::Warning;
 use super::model::Model;
 use crate::domain::command::{Command, OrderAct, PatientAct, Record};
-use crate::domain::fields::Patch;
+use crate::domain::fields::{Patch, Said};
 use crate::domain::reason::{Hl7Place, Place, Reason, Refusal};
 use crate::domain::record::{FieldDef, ORDER_ACTS, PATIENT_ACTS, REPORT_ACTS, field};
 use crate::domain::value::{Kind, Value};
@@ -260,13 +260,13 @@ fn join(
             };
             let def = field(section, &name);
             if def.is_some_and(|d| d.list) || section == "extra" {
-                let new = said
-                    .values
-                    .into_iter()
-                    .filter(|v| !before.values.contains(v));
-                let new: Vec<Value> = new.collect();
-                before.values.extend(new);
-                before.origins.extend(said.origins);
+                let new = said.values.iter().filter(|v| !before.values.contains(v));
+                let values = before.values.iter().chain(new).cloned().collect();
+                let origins = before.origins.iter().chain(said.origins.iter());
+                *before = Said {
+                    values,
+                    origins: origins.cloned().collect(),
+                };
             } else if before.values != said.values {
                 let label = model
                     .rule(section, &name)

@@ -83,7 +83,7 @@ fn record(was: &Record, is: &Record, changes: &mut Vec<Change>) {
         fields.dedup();
         for field in fields {
             let (was, is) = (was.get(field), is.get(field));
-            let values = |said: Option<&Said>| said.map(|s| s.values.clone()).unwrap_or_default();
+            let values = |said: Option<&Said>| said.map(|s| s.values.to_vec()).unwrap_or_default();
             if was.map(|s| &s.values) != is.map(|s| &s.values) {
                 let rule = is.or(was).and_then(|s| s.origins.first());
                 changes.push(Change::Field {

@@ -107,7 +107,7 @@ impl Coverage {
 
     fn record(&mut self, record: &Record) {
         for said in record.sections.values().flat_map(|p| p.0.values()) {
-            self.origins(&said.origins);
+            self.origins(said.origins.iter());
         }
         for item in record.lists.values().flatten() {
             self.record(item);

@@ -242,18 +242,20 @@ fn carry(record: &mut Record, list: &'static ListDef, items: Vec<Record>) {
         return;
     };
     let field = record.section_mut(parent).0.entry(list.plural.into());
-    let field = field.or_insert_with(|| Said {
-        values: vec![],
-        origins: vec![],
-    });
+    let field = field.or_default();
+    let (mut values, mut origins) = (field.values.to_vec(), field.origins.to_vec());
     for item in items {
         let mut entry = Entry::default();
         for (name, said) in &item.section(list.section).0 {
-            entry.0.insert(name.to_string(), said.values.clone());
-            field.origins.extend(said.origins.iter().cloned());
+            entry.0.insert(name.to_string(), said.values.to_vec());
+            origins.extend(said.origins.iter().cloned());
         }
-        field.values.push(Value::Entry(entry));
+        values.push(Value::Entry(entry));
     }
+    *field = Said {
+        values: values.into(),
+        origins: origins.into(),
+    };
 }
 
 fn is_list(section: &str) -> bool {

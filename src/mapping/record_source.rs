@@ -96,7 +96,7 @@ fn of_field(field: &Field) -> Vec<Item<'_>> {
     let item = |(n, value): (usize, &Value)| {
         let origins = match one_each {
             true => field.origins.get(n..n + 1).unwrap_or(&[]),
-            false => field.origins.as_slice(),
+            false => &field.origins[..],
         };
         Item::new(Datum::Value(value.clone()), Spot::Stored(origins))
     };

@@ -63,11 +63,18 @@ impl FhirTarget {
         docs: &Subjects,
         mapping: &dyn Outbound,
     ) -> Result<Option<Message>, Held> {
-        let rendered = render(docs, mapping, &self.settings)?;
-        Ok(rendered.map(|r| Message {
-            entries: r.bundle["entry"].as_array().map_or(0, Vec::len),
-            body: r.bundle.to_string().into_bytes(),
-            notes: r.notes,
+        let Some(rendered) = render(docs, mapping, &self.settings)? else {
+            return Ok(None);
+        };
+        let body = serde_json::to_vec(&rendered.bundle).map_err(|e| Held {
+            target: "Bundle".to_owned(),
+            rule: String::new(),
+            why: format!("it cannot be written as JSON: {e}"),
+        })?;
+        Ok(Some(Message {
+            entries: rendered.bundle["entry"].as_array().map_or(0, Vec::len),
+            body,
+            notes: rendered.notes,
         }))
     }
 

@@ -17,6 +17,7 @@ use crate::publish::scope::Site;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Any statement's age.
 pub fn as_of() -> AsOf {
@@ -29,10 +30,10 @@ pub fn as_of() -> AsOf {
 
 /// Fields with one value or several.
 pub fn fields(values: Vec<(&'static str, Vec<Value>)>) -> Fields {
-    let field = |values| Field {
-        values,
+    let field = |values: Vec<Value>| Field {
+        values: values.into(),
         as_of: as_of(),
-        origins: vec![],
+        origins: Arc::default(),
     };
     Fields(
         values
@@ -250,7 +251,7 @@ pub fn report(status: ReportStatus) -> Report {
 fn follow(node: &Node<'_>, path: &[&str]) -> Vec<Value> {
     match (node, path) {
         (Node::List(items), _) => items.iter().flat_map(|n| follow(n, path)).collect(),
-        (Node::Field(f), []) => f.values.clone(),
+        (Node::Field(f), []) => f.values.to_vec(),
         (Node::Values(v), []) => v.clone(),
         (Node::Object { thing, .. }, []) => thing.iter().map(|t| Value::Thing(*t)).collect(),
         (Node::Object { children, .. }, [head, rest @ ..]) => children

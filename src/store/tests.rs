@@ -25,9 +25,9 @@ fn as_of() -> AsOf {
 
 fn fields(values: &[(&'static str, Value)]) -> Fields {
     let field = |value: &Value| Field {
-        values: vec![value.clone()],
+        values: [value.clone()].into(),
         as_of: as_of(),
-        origins: vec![],
+        origins: Arc::default(),
     };
     Fields(
         values
@@ -80,7 +80,7 @@ fn exam(id: i64, patient: i64, modality: &str, start: &str, stations: &[&str]) -
         let field = Field {
             values,
             as_of: as_of(),
-            origins: vec![],
+            origins: Arc::default(),
         };
         step.0.insert("station_aes".into(), field);
     }

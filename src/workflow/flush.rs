@@ -16,6 +16,7 @@ use crate::store::{Direction, JournalRow, Queue, StoreError, Txn};
 use crate::worklist;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What was decided about a unit.
 pub(super) enum Fate {
@@ -202,7 +203,7 @@ fn files_of(report: &Report) -> impl Iterator<Item = &value::Document> {
         .flat_map(|v| v.documents.iter().chain([&v.fields]));
     sections
         .flat_map(|fields| fields.0.values())
-        .flat_map(|field| &field.values)
+        .flat_map(|field| field.values.iter())
         .filter_map(|value| match value {
             Value::Document(file) if file.bytes.is_some() => Some(file),
             _ => None,
@@ -258,7 +259,7 @@ async fn worklist_rows(
 
 /// True if any value differs; ages and origins do not count.
 fn differ(old: &Fields, new: &Fields) -> bool {
-    let values = |fields: &Fields| -> Vec<(String, Vec<Value>)> {
+    let values = |fields: &Fields| -> Vec<(String, Arc<[Value]>)> {
         let said = fields.0.iter().filter(|(_, f)| !f.values.is_empty());
         said.map(|(name, f)| (name.to_string(), f.values.clone()))
             .collect()

@@ -103,12 +103,10 @@ fn say(record: &mut Record, section: Option<&'static str>, words: &str) {
         };
         let def = field(section, name).unwrap_or_else(|| panic!("no field {section}.{name}"));
         let said = record.section_mut(section).0.entry(def.name.into());
-        let said = said.or_insert_with(|| super::fields::Said {
-            values: vec![],
-            origins: vec![],
-        });
+        let said = said.or_default();
         if !text.is_empty() {
-            said.values.push(value(def.kind, text));
+            let new = [value(def.kind, text)];
+            said.values = said.values.iter().cloned().chain(new).collect();
         }
     }
 }

@@ -60,9 +60,24 @@ impl<'m> Span<'m> {
             start: self.end,
             ..self
         };
-        match usize::from(n).checked_sub(1) {
-            Some(index) => self.parts(separator).nth(index).unwrap_or(end),
-            None => end,
+        let (before, raw) = match usize::from(n).checked_sub(1) {
+            Some(0) if self.literal => return self,
+            Some(before) if !self.literal => (before, self.raw()),
+            _ => return end,
+        };
+        let mut found = memchr::memchr_iter(separator, raw)
+            .filter_map(|at| self.start.checked_add(u32::try_from(at).ok()?));
+        let start = match before.checked_sub(1) {
+            None => self.start,
+            Some(index) => match found.nth(index) {
+                Some(at) => at + 1,
+                None => return end,
+            },
+        };
+        Span {
+            start,
+            end: found.next().unwrap_or(self.end),
+            ..self
         }
     }
 

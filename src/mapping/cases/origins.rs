@@ -111,14 +111,14 @@ pub fn of_commands(commands: &[Command]) -> Origins {
 fn of_record(record: &Record, path: &str, origins: &mut Origins) {
     for (section, patch) in &record.sections {
         for (field, said) in &patch.0 {
-            origins.insert(format!("{path}.{section}.{field}"), said.origins.clone());
+            origins.insert(format!("{path}.{section}.{field}"), said.origins.to_vec());
         }
     }
     for (list, items) in &record.lists {
         for (n, item) in items.iter().enumerate() {
             let at = nth(list, n);
             for (field, said) in item.sections.get(list).into_iter().flat_map(|p| &p.0) {
-                origins.insert(format!("{path}.{at}.{field}"), said.origins.clone());
+                origins.insert(format!("{path}.{at}.{field}"), said.origins.to_vec());
             }
             for (inner, items) in &item.lists {
                 let mut below = Record::default();

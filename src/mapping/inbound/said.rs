@@ -11,6 +11,7 @@ use crate::domain::value::{Kind, Value};
 use crate::mapping::eval::{Datum, Item};
 use crate::mapping::model::{Goal, Rule};
 use crate::mapping::typing;
+use std::sync::Arc;
 
 /// What a file declares under `[extra]`: a list of texts.
 static EXTRA: FieldDef = FieldDef {
@@ -58,7 +59,15 @@ impl<'m> Pass<'_, 'm> {
                 Datum::Blank if def.list => found.push((Value::Text(String::new()), item)),
                 Datum::Blank => {}
                 _ => match typing::values(&item, def.kind) {
-                    Ok(values) => found.extend(values.into_iter().map(|v| (v, item.clone()))),
+                    Ok(values) => {
+                        let mut values = values.into_iter();
+                        let Some(first) = values.next() else {
+                            continue;
+                        };
+                        let others: Vec<_> = values.map(|v| (v, item.clone())).collect();
+                        found.push((first, item));
+                        found.extend(others);
+                    }
                     Err(bad) if strict => return Err(refused(bad, &item, def, rule)),
                     Err(bad) => {
                         let message = format!(
@@ -133,8 +142,8 @@ impl<'m> Pass<'_, 'm> {
             return Err(refused(bad, &item, def, rule));
         }
         Ok(Some(Said {
-            values: vec![],
-            origins: item.origins(self.journal, &rule.label),
+            values: Arc::default(),
+            origins: item.origins(self.journal, &rule.label).into(),
         }))
     }
 
