@@ -180,9 +180,17 @@ impl<'m> Eval<'_, 'm> {
             Cond::Compare(left, op, right) => self.compare(left, op, right, at),
             Cond::In(left, list) => {
                 let wanted = self.expr(left, at)?;
+                let texts: Vec<_> = wanted.iter().filter_map(Item::comparable).collect();
                 for entry in list {
-                    let entries = self.expr(entry, at)?;
-                    if wanted.iter().any(|w| entries.iter().any(|e| equal(w, e))) {
+                    let found = match &entry.kind {
+                        // A constant needs no item: such lists are asked of every repetition.
+                        ExprKind::Text(text) => texts.iter().any(|t| t == text),
+                        _ => {
+                            let entries = self.expr(entry, at)?;
+                            wanted.iter().any(|w| entries.iter().any(|e| equal(w, e)))
+                        }
+                    };
+                    if found {
                         return Ok(true);
                     }
                 }
@@ -214,6 +222,10 @@ impl<'m> Eval<'_, 'm> {
         if let Op::Matches(pattern) = op {
             let fits = |i: &Item<'m>| i.comparable().is_some_and(|t| pattern.0.is_match(&t));
             return Ok(left.iter().any(fits));
+        }
+        if let (Op::Eq | Op::Ne, ExprKind::Text(text)) = (op, &right.kind) {
+            let is_it = |i: &Item<'m>| i.comparable().is_some_and(|t| t == text.as_str());
+            return Ok(left.iter().any(is_it) == matches!(op, Op::Eq));
         }
         let right = self.expr(right, at)?;
         let any = |test: &dyn Fn(&Item<'m>, &Item<'m>) -> bool| {
