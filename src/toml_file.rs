@@ -4,15 +4,18 @@
 //! table. Getters record a problem and answer `None` instead of stopping; `Table::finish` reports keys that nobody asked for.
 //! Rule upheld: all problems at once, with file, line, column and what is allowed.
 
-use crate::diagnostic::{Diagnostic, Lines, did_you_mean};
+use crate::diagnostic::{Diagnostic, Lines};
 use crate::fuzzing;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 mod slips;
+mod table;
+
+pub use table::Table;
 
 /// Codes that a sort of file gives to the problems every TOML file can have.
 #[derive(Debug, Clone, Copy)]
@@ -54,15 +57,6 @@ pub struct At<T> {
 pub struct Item<'d> {
     doc: &'d Doc<'d>,
     value: &'d toml::Spanned<DeValue<'d>>,
-}
-
-/// One table, with memory of the keys that were asked for.
-pub struct Table<'d> {
-    doc: &'d Doc<'d>,
-    entries: &'d DeTable<'d>,
-    /// Dotted path from the root, empty for the root.
-    path: String,
-    span: Range<usize>,
 }
 
 impl<'t> Doc<'t> {
@@ -229,205 +223,6 @@ fn inner_span(source: &str, span: Range<usize>, text: &str) -> Range<usize> {
     }
 }
 
-impl<'d> Table<'d> {
-    /// The document that the table stands in.
-    pub fn doc(&self) -> &'d Doc<'d> {
-        self.doc
-    }
-
-    /// Dotted path from the root, empty for the root.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// Place of the table's header or braces.
-    pub fn span(&self) -> Range<usize> {
-        self.span.clone()
-    }
-
-    /// Every entry in file order: key with its place, value.
-    pub fn entries(&self) -> impl Iterator<Item = (At<&'d str>, Item<'d>)> + '_ {
-        let doc = self.doc;
-        self.entries.iter().map(move |(key, value)| {
-            let at = At {
-                value: key.get_ref().as_ref(),
-                span: key.span(),
-            };
-            (at, Item { doc, value })
-        })
-    }
-
-    /// The value of a key.
-    pub fn item(&self, key: &str) -> Option<Item<'d>> {
-        self.entries()
-            .find(|(k, _)| k.value == key)
-            .map(|(_, item)| item)
-    }
-
-    /// True if the key is there.
-    pub fn has(&self, key: &str) -> bool {
-        self.item(key).is_some()
-    }
-
-    /// The full name of a key.
-    pub fn name_of(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
-    }
-
-    fn typed<T>(
-        &self,
-        key: &str,
-        allowed: &str,
-        read: impl Fn(Item<'d>) -> Option<T>,
-    ) -> Option<At<T>> {
-        let item = self.item(key)?;
-        let Some(value) = read(item) else {
-            item.wrong(allowed);
-            return None;
-        };
-        Some(At {
-            value,
-            span: item.span(),
-        })
-    }
-
-    /// A text.
-    pub fn text(&self, key: &str) -> Option<At<&'d str>> {
-        self.typed(key, "a text", |item| item.as_text())
-    }
-
-    /// A text that must be there.
-    pub fn required_text(&self, key: &str) -> Option<At<&'d str>> {
-        self.require(key);
-        self.text(key)
-    }
-
-    /// A text out of a closed list.
-    pub fn word(&self, key: &str, allowed: &[&'static str]) -> Option<At<&'static str>> {
-        let text = self.text(key)?;
-        if let Some(word) = allowed.iter().find(|w| **w == text.value) {
-            return Some(At {
-                value: word,
-                span: text.span,
-            });
-        }
-        self.doc.report(
-            Diagnostic::error(
-                self.doc.codes.bad_value,
-                &self.doc.file,
-                text.span,
-                format!("`{}` is not known for {}", text.value, self.name_of(key)),
-            )
-            .label(format!("allowed: {}", allowed.join(", ")))
-            .maybe_hint(did_you_mean(text.value, allowed.iter().copied())),
-        );
-        None
-    }
-
-    /// A whole number within bounds.
-    pub fn integer(&self, key: &str, range: RangeInclusive<i64>) -> Option<At<i64>> {
-        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
-        self.typed(key, &allowed, |item| {
-            item.as_integer().filter(|n| range.contains(n))
-        })
-    }
-
-    /// `true` or `false`.
-    pub fn boolean(&self, key: &str) -> Option<At<bool>> {
-        self.typed(key, "true or false", |item| item.as_bool())
-    }
-
-    /// A list of texts; other entries are reported and left out.
-    pub fn texts(&self, key: &str) -> Option<Vec<At<&'d str>>> {
-        let list = self.typed(key, "a list of texts", |item| item.as_array())?;
-        let texts = list.value.into_iter().filter_map(|item| {
-            let Some(value) = item.as_text() else {
-                item.wrong("a text");
-                return None;
-            };
-            Some(At {
-                value,
-                span: item.span(),
-            })
-        });
-        Some(texts.collect())
-    }
-
-    /// A table.
-    pub fn table(&self, key: &str) -> Option<Table<'d>> {
-        let path = self.name_of(key);
-        self.typed(key, "a table", |item| item.as_table(&path))
-            .map(|at| at.value)
-    }
-
-    /// A list of tables (`[[key]]`); other entries are reported and left out. An absent key is an empty list.
-    pub fn tables(&self, key: &str) -> Vec<Table<'d>> {
-        let path = self.name_of(key);
-        let Some(list) = self.typed(key, "a list of tables", |item| item.as_array()) else {
-            return vec![];
-        };
-        let tables = list.value.into_iter().filter_map(|item| {
-            let table = item.as_table(&path);
-            if table.is_none() {
-                item.wrong("a table");
-            }
-            table
-        });
-        tables.collect()
-    }
-
-    /// Records a problem if the key is absent; true if it is there.
-    pub fn require(&self, key: &str) -> bool {
-        let there = self.has(key);
-        if !there {
-            self.doc.report(
-                Diagnostic::error(
-                    self.doc.codes.missing,
-                    &self.doc.file,
-                    self.span.start..self.span.start,
-                    format!("{} is missing", self.name_of(key)),
-                )
-                .hint(format!("add the line {key} = ..")),
-            );
-        }
-        there
-    }
-
-    /// Records a problem of this table's file.
-    pub fn report(&self, code: &'static str, at: Range<usize>, message: impl Into<String>) {
-        self.doc
-            .report(Diagnostic::error(code, &self.doc.file, at, message));
-    }
-
-    /// Reports every key that is not allowed here, with the nearest that is.
-    pub fn finish(&self, allowed: &[&str]) {
-        for (key, _) in self.entries() {
-            if allowed.contains(&key.value) {
-                continue;
-            }
-            let place = if self.path.is_empty() {
-                "at the root of the file".to_owned()
-            } else {
-                format!("in [{}]", self.path)
-            };
-            self.doc.report(
-                Diagnostic::error(
-                    self.doc.codes.unknown_key,
-                    &self.doc.file,
-                    key.span,
-                    format!("unknown key `{}` {place}", key.value),
-                )
-                .label(format!("allowed: {}", allowed.join(", ")))
-                .maybe_hint(did_you_mean(key.value, allowed.iter().copied())),
-            );
-        }
-    }
-}
-
 /// Fuzz target: any bytes as a file, walked whole.
 pub fn fuzz_toml_file(data: &[u8]) -> u64 {
     fn walk(table: &Table<'_>, depth: usize) {
@@ -468,90 +263,4 @@ pub fn fuzz_toml_file(data: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const CODES: Codes = Codes {
-        syntax: "C001",
-        twice: "C001",
-        unknown_key: "C002",
-        bad_value: "C003",
-        missing: "C004",
-    };
-
-    #[test]
-    fn every_problem_is_reported_at_once_with_its_place() {
-        let text = "name = 3\nport = 99999\nlisten = \"x\"\nlsit = [1, \"a\"]\nlist = [1, \"a\"]\n";
-        let file: Arc<str> = "relais.toml".into();
-        let doc = Doc::parse(&file, text, CODES);
-        let root = doc.root();
-        assert_eq!(root.text("name"), None);
-        assert_eq!(root.integer("port", 1..=65_535), None);
-        assert_eq!(root.word("listen", &["a", "b"]), None);
-        assert_eq!(root.texts("list").map(|l| l.len()), Some(1));
-        root.required_text("url");
-        root.finish(&["name", "port", "listen", "list"]);
-        let problems = doc.into_problems();
-        let found: Vec<_> = problems
-            .iter()
-            .map(|p| (p.code, &text[p.span.clone()]))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                ("C004", ""),
-                ("C003", "3"),
-                ("C003", "99999"),
-                ("C003", "x"),
-                ("C002", "lsit"),
-                ("C003", "1")
-            ]
-        );
-        assert_eq!(problems[4].hint.as_deref(), Some("did you mean `list`?"));
-    }
-
-    #[test]
-    fn syntax_errors_do_not_hide_the_rest() {
-        let text = "a = 'x'\nb = 'Protocole d'imagerie'\nc = 1\nc = 2\n";
-        let file: Arc<str> = "x.toml".into();
-        let doc = Doc::parse(&file, text, CODES);
-        assert_eq!(doc.root().text("a").map(|t| t.span), Some(5..6));
-        let problems = doc.into_problems();
-        assert!(problems.len() >= 2, "{problems:?}");
-        assert!(
-            problems
-                .iter()
-                .any(|p| p.hint.as_deref().is_some_and(|h| h.contains("'''")))
-        );
-    }
-
-    #[test]
-    fn hundreds_of_errors_in_one_line_are_told_in_few_words() {
-        // Found by the fuzzer: a second of processor time for a file of 16 KiB.
-        let text = format!("a = {{ {} }}\n", "key = \"value\", ".repeat(1_000));
-        let file: Arc<str> = "x.toml".into();
-        let problems = Doc::parse(&file, &text, CODES).into_problems();
-        assert_eq!(problems.len(), 1, "one line, one problem");
-        let text = "key = value\n".repeat(1_000);
-        let problems = Doc::parse(&file, &text, CODES).into_problems();
-        assert_eq!(problems.len(), slips::MOST + 1);
-        let last = problems.last().map(|p| p.message.as_str());
-        assert!(
-            last.is_some_and(|m| m.contains("more errors of syntax")),
-            "{last:?}"
-        );
-        let told: usize = problems
-            .iter()
-            .map(|p| crate::diagnostic::render(p, &text).len())
-            .sum();
-        assert!(told < 64 << 10, "{told} bytes");
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_walked_without_panic(text in "[a-c\\[\\]\\.='\"\n0-9 #{},é]{0,200}") {
-            fuzz_toml_file(text.as_bytes());
-        }
-    }
-}
+mod tests;

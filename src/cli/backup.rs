@@ -1,6 +1,6 @@
 //! `relais backup` and `relais restore`: the SQLite database to a file and back.
 
-use super::{FAILED, WRONG, block_on, load_config};
+use super::{ConfigFile, FAILED, WRONG, block_on, load_config};
 use crate::clock::Clock;
 use crate::store::{self, BackupError, Copied, Schema};
 use clap::Args;
@@ -12,14 +12,13 @@ use std::process::ExitCode;
 pub struct Files {
     /// The backup.
     file: PathBuf,
-    /// The configuration file.
-    #[arg(long, default_value = "relais.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// Writes a checked copy of the store; the engine may be running.
 pub fn backup(files: &Files) -> ExitCode {
-    let config = match load_config(&files.config) {
+    let config = match load_config(&files.config.path) {
         Ok(config) => config,
         Err(code) => return code,
     };
@@ -34,7 +33,7 @@ pub fn backup(files: &Files) -> ExitCode {
 
 /// Puts a backup in the place of the store; the engine must be stopped.
 pub fn restore(files: &Files) -> ExitCode {
-    let config = match load_config(&files.config) {
+    let config = match load_config(&files.config.path) {
         Ok(config) => config,
         Err(code) => return code,
     };

@@ -1,14 +1,13 @@
 //! `relais messages list|replay|discard`: messages that were refused, done again after the cause is mended, or marked as handled.
 
 use super::desk::{by, correct};
-use super::{FAILED, WRONG};
+use super::{ConfigFile, FAILED, WRONG};
 use crate::corrections::{CorrectionError, Corrections};
 use crate::domain::ids::JournalId;
 use crate::domain::reason::Reason;
 use crate::store::RefusedMessage;
 use crate::workflow::Outcome;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Most messages that one command lists or replays.
@@ -19,9 +18,8 @@ const MOST: u32 = 1000;
 pub struct Messages {
     #[command(subcommand)]
     act: Act,
-    /// The configuration file.
-    #[arg(long, global = true, default_value = "relais.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 #[derive(Debug, Subcommand)]
@@ -69,7 +67,7 @@ pub fn run(command: Messages) -> ExitCode {
         eprintln!("error: no reason is named {reason}; docs/reference/errors.md lists them");
         return ExitCode::from(WRONG);
     }
-    correct(&command.config, async |corrections| {
+    correct(&command.config.path, async |corrections| {
         act(corrections, command.act).await
     })
 }

@@ -18,7 +18,7 @@ pub mod worklist;
 use crate::config::{Config, read};
 use crate::diagnostic::render;
 use crate::telemetry::{LogForm, start_logging};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -50,17 +50,9 @@ enum Form {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the engine.
-    Serve {
-        /// The configuration file.
-        #[arg(long, default_value = "relais.toml")]
-        config: PathBuf,
-    },
+    Serve(ConfigFile),
     /// Report all problems of a configuration, with file:line and what is allowed.
-    Check {
-        /// The configuration file.
-        #[arg(long, default_value = "relais.toml")]
-        config: PathBuf,
-    },
+    Check(ConfigFile),
     /// See refused messages, do them again, or mark them as handled.
     Messages(messages::Messages),
     /// See and steer what waits to be published.
@@ -93,6 +85,19 @@ enum Command {
     },
 }
 
+/// The option of every command that works on an engine's store or files.
+#[derive(Debug, Args)]
+pub struct ConfigFile {
+    /// The configuration file.
+    #[arg(
+        long = "config",
+        value_name = "CONFIG",
+        global = true,
+        default_value = "relais.toml"
+    )]
+    pub path: PathBuf,
+}
+
 /// Reads a command line without running it: documents name commands that exist.
 ///
 /// # Errors
@@ -114,8 +119,8 @@ pub fn run() -> ExitCode {
     // Which provider TLS uses is decided once for the process; a second call finds it decided.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match arguments.command {
-        Command::Serve { config } => serve::serve(&config),
-        Command::Check { config } => serve::check(&config),
+        Command::Serve(config) => serve::serve(&config.path),
+        Command::Check(config) => serve::check(&config.path),
         Command::Messages(command) => messages::run(command),
         Command::Outbox(command) => outbox::run(command),
         Command::Purge(command) => purge::run(&command),

@@ -1,11 +1,11 @@
 //! `relais outbox list|retry|resend|discard|pause|resume`: what waits to be published, what is held and why, and the operator's decision on it.
 
 use super::desk::{by, correct};
-use super::{FAILED, block_on, load_config};
+use super::{ConfigFile, FAILED, block_on, load_config};
 use crate::corrections::{CorrectionError, Corrections};
 use crate::store::{OutboxFilter, OutboxRow, Store, StoreError};
 use clap::{Args, Subcommand};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Most entries that are listed.
@@ -16,9 +16,8 @@ const LIST: u32 = 1000;
 pub struct Outbox {
     #[command(subcommand)]
     act: Act,
-    /// The configuration file.
-    #[arg(long, global = true, default_value = "relais.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,7 +78,7 @@ impl Entries {
 
 /// Runs the command on the store of the configuration; the engine may be running.
 pub fn run(command: Outbox) -> ExitCode {
-    let config = command.config;
+    let config = command.config.path;
     match command.act {
         Act::List { all } => list(&config, all),
         act => correct(&config, async |corrections| steer(corrections, act).await),

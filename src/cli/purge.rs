@@ -1,11 +1,10 @@
 //! `relais purge`: removes what is past its retention, or says what would go.
 
-use super::{FAILED, block_on, load_config};
+use super::{ConfigFile, FAILED, block_on, load_config};
 use crate::clock::Clock;
 use crate::retention::{expired, purge};
 use crate::store::Store;
 use clap::Args;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
@@ -15,14 +14,13 @@ pub struct Purge {
     /// Print how many rows would go, and remove nothing.
     #[arg(long)]
     dry_run: bool,
-    /// The configuration file.
-    #[arg(long, default_value = "relais.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// Runs the command on the store of the configuration; the engine may be running.
 pub fn run(command: &Purge) -> ExitCode {
-    let config = match load_config(&command.config) {
+    let config = match load_config(&command.config.path) {
         Ok(config) => config,
         Err(code) => return code,
     };

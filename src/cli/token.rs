@@ -1,11 +1,11 @@
 //! `relais token new`: a token for the HTTP interface. Printed once; the file keeps its hash.
 
-use super::{FAILED, WRONG, load_config};
+use super::{ConfigFile, FAILED, WRONG, load_config};
 use crate::api::access::{Role, Tokens, mint};
 use crate::private;
 use clap::{Args, Subcommand, ValueEnum};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Make tokens for the HTTP interface.
@@ -13,9 +13,8 @@ use std::process::ExitCode;
 pub struct Token {
     #[command(subcommand)]
     act: Act,
-    /// The configuration file.
-    #[arg(long, global = true, default_value = "relais.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,14 +53,14 @@ impl Word {
 
 /// Runs the command.
 pub fn run(command: &Token) -> ExitCode {
-    let config = match load_config(&command.config) {
+    let config = match load_config(&command.config.path) {
         Ok(config) => config,
         Err(code) => return code,
     };
     let Some(path) = &config.http.tokens_file else {
         eprintln!(
             "error: {} names no [http] tokens_file: say where tokens are kept, for example tokens_file = \"tokens\"",
-            command.config.display()
+            command.config.path.display()
         );
         return ExitCode::from(WRONG);
     };

@@ -4,7 +4,7 @@
 //! running. Values of patients are shown on request only.
 
 use super::desk::with_core;
-use super::{FAILED, WRONG};
+use super::{ConfigFile, FAILED, WRONG};
 use crate::app::Core;
 use crate::store::StoreError;
 use crate::worklist::device::Device;
@@ -13,7 +13,6 @@ use crate::worklist::why_not::Answer;
 use crate::worklist::words::identifier;
 use clap::{Args, Subcommand};
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// See what scanners are shown.
@@ -21,9 +20,8 @@ use std::process::ExitCode;
 pub struct Worklist {
     #[command(subcommand)]
     act: Act,
-    /// The configuration file.
-    #[arg(long, global = true, default_value = "relais.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,7 +61,7 @@ pub fn run(command: Worklist) -> ExitCode {
             return ExitCode::from(WRONG);
         }
     };
-    with_core(&command.config, async |core| {
+    with_core(&command.config.path, async |core| {
         match tell(core, &asked, &query).await {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::from(FAILED),

@@ -13,7 +13,7 @@ use super::ids::{ExamId, Key, PatientId, StepId};
 use super::keys;
 use super::patient::Patient;
 use super::reason::{Hl7Place, Place, Reason, Refusal};
-use super::record::FIELDS;
+use super::record::fields_of;
 use super::transitions::Act;
 
 /// Whom the section `patient` of a message names.
@@ -202,7 +202,7 @@ impl Deciding<'_, '_, '_> {
 
     /// A11, A38: the visit is dropped field by field, those that an older message brings later too; orders stay.
     fn cancel_visit(&mut self, record: &Record) -> Result<(), Refusal> {
-        let visit = FIELDS.iter().filter(|field| field.section == "visit");
+        let visit = fields_of("visit");
         let cleared = Said::default();
         let nothing = visit.map(|field| (field.name.into(), cleared.clone()));
         let mut record = record.clone();

@@ -7,7 +7,7 @@ use super::definitions::worklist;
 use super::device::OPEN;
 use super::section::RESERVED;
 use crate::dicom::charset::Charset;
-use crate::domain::record::{FIELDS, LISTS, SECTIONS, STEP_STATUS};
+use crate::domain::record::{LISTS, SECTIONS, STEP_STATUS, fields_of};
 use crate::fhir::shape::{self, Shape, Target};
 use serde_json::{Map, Value as Json, json};
 
@@ -139,7 +139,7 @@ fn blocks(table: Json) -> Json {
 /// The fields of a section, its reserved words, and the lists that may stand inside it.
 fn table_of(section: &str, reserved: &[&str]) -> Json {
     let mut table = Tree::default();
-    for field in FIELDS.iter().filter(|f| f.section == section) {
+    for field in fields_of(section) {
         table.insert(field.name, said(field.doc));
     }
     let mut keys = table.properties();

@@ -1,7 +1,7 @@
 //! Names that outbound and worklist rules see, with their kinds: what the static checks hold against a path, and what `worklist` and
 //! `publish` must put into the tree they hand over.
 
-use crate::domain::record::FIELDS;
+use crate::domain::record::fields_of;
 use crate::domain::value::Kind;
 
 /// What stands under a name.
@@ -191,7 +191,7 @@ fn section_field(
     if let Some((_, inner)) = more.iter().find(|(n, _)| n == next) {
         return step(inner, names, at + 1, list);
     }
-    let in_section = || FIELDS.iter().filter(|f| f.section == section);
+    let in_section = || fields_of(section);
     for length in [2, 1] {
         let Some(joined) = names.get(at..at + length).map(|n| n.join(".")) else {
             continue;

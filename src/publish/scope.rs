@@ -8,7 +8,7 @@ use crate::domain::fields::Fields;
 use crate::domain::node::Node;
 use crate::domain::patient::Patient;
 use crate::domain::performed::PpsStatus;
-use crate::domain::record::FIELDS;
+use crate::domain::record::fields_of;
 use crate::domain::report::Report;
 use crate::domain::value::{Identifier, Issuer, Organization, Thing, Value};
 use jiff::tz::TimeZone;
@@ -74,9 +74,7 @@ pub fn patient(patient: &Patient) -> Node<'_> {
 
 /// The fields of a section by their catalogue names.
 fn section<'a>(name: &str, fields: &'a Fields) -> Vec<(&'static str, Node<'a>)> {
-    FIELDS
-        .iter()
-        .filter(|def| def.section == name)
+    fields_of(name)
         .filter_map(|def| {
             fields
                 .get(def.name)

@@ -33,7 +33,7 @@ pub use documents::Study;
 pub use dump::LeaveOut;
 pub use error::StoreError;
 pub use journal::{Direction, JournalEntry, JournalRow, JournalView};
-pub use outbox::{Attempt, Claim, Depth, OutboxFilter, OutboxRow};
+pub use outbox::{Attempt, Claim, OutboxFilter, OutboxRow};
 pub use query_log::QueryLogRow;
 pub use read::*;
 pub use release::{Schema, sqlite_files, sqlite_path};

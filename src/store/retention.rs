@@ -308,7 +308,7 @@ mod tests {
             assert_eq!(batches(store, Kept::Attempts, days_ago(90)).await, [4]);
             for (outbox, left) in [(1, 0), (2, 2), (3, 1), (4, 0), (5, 1)] {
                 assert_eq!(
-                    store.attempts(outbox).await.unwrap().len(),
+                    store.attempts_at(outbox, 9).await.unwrap().len(),
                     left,
                     "{outbox}"
                 );

@@ -1,6 +1,6 @@
 //! `relais mapping capture` and `coverage`: messages of the journal, read by today's mapping files beside the running engine.
 
-use super::super::{block_on, load_config};
+use super::super::{ConfigFile, block_on, load_config};
 use super::{FAILED, OK, UNREADABLE};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -27,9 +27,8 @@ const PAGE: u32 = 200;
 pub struct CaptureArgs {
     /// Id of a received HL7 message, as `relais messages list` and the HTTP interface show it.
     id: i64,
-    /// The configuration file.
-    #[arg(long, default_value = "relais.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Directory of mappings that gets the case; the last one of the configuration if not said.
     #[arg(long)]
     to: Option<PathBuf>,
@@ -43,7 +42,7 @@ pub struct CaptureArgs {
 /// # Errors
 /// The case or the output cannot be written.
 pub fn capture(args: &CaptureArgs, out: &mut dyn Write) -> io::Result<u8> {
-    let Ok(config) = load_config(&args.config) else {
+    let Ok(config) = load_config(&args.config.path) else {
         return Ok(UNREADABLE);
     };
     let Some(dir) = args
@@ -140,9 +139,8 @@ pub struct CoverageArgs {
     /// Messages of the journal instead of cases: of the last days or hours, `7d` or `12h`.
     #[arg(long)]
     since: Option<String>,
-    /// The configuration file.
-    #[arg(long, default_value = "relais.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Show the unknown codes as they were sent.
     #[arg(long)]
     show_phi: bool,
@@ -154,7 +152,10 @@ pub struct CoverageArgs {
 /// A directory cannot be read, or the output not be written.
 pub fn coverage(args: &CoverageArgs, out: &mut dyn Write) -> io::Result<u8> {
     let needs_config = args.since.is_some() || args.dirs.is_empty();
-    let config = match needs_config.then(|| load_config(&args.config)).transpose() {
+    let config = match needs_config
+        .then(|| load_config(&args.config.path))
+        .transpose()
+    {
         Ok(config) => config,
         Err(_) => return Ok(UNREADABLE),
     };
@@ -324,7 +325,9 @@ mod tests {
             let args = CoverageArgs {
                 dirs: vec![root.clone()],
                 since: None,
-                config: PathBuf::new(),
+                config: ConfigFile {
+                    path: PathBuf::new(),
+                },
                 show_phi,
             };
             let mut out = Vec::new();

@@ -1,5 +1,6 @@
 //! `relais mapping replay`: journalled traffic through changed mapping files, beside the running engine. Nothing is stored or sent.
 
+use super::super::ConfigFile;
 use super::journal::{each_message, period};
 use super::run::masked;
 use super::{FAILED, OK, UNREADABLE, load_config};
@@ -25,9 +26,8 @@ pub struct ReplayArgs {
     /// The changed directory: it stands in the place of the configuration's last one.
     #[arg(long)]
     with: PathBuf,
-    /// The configuration file.
-    #[arg(long, default_value = "relais.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Show values.
     #[arg(long)]
     show_phi: bool,
@@ -47,7 +47,7 @@ struct Group {
 /// # Errors
 /// The output cannot be written.
 pub fn replay(args: &ReplayArgs, out: &mut dyn Write) -> io::Result<u8> {
-    let Ok(config) = load_config(&args.config) else {
+    let Ok(config) = load_config(&args.config.path) else {
         return Ok(UNREADABLE);
     };
     let Some(micros) = period(&args.since) else {

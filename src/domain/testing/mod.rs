@@ -87,8 +87,7 @@ pub fn record(text: &str) -> Record {
 }
 
 fn field_section(name: &str) -> &'static str {
-    let mut fields = super::record::FIELDS.iter();
-    fields.find(|f| f.section == name).unwrap().section
+    super::record::fields_of(name).next().unwrap().section
 }
 
 fn say(record: &mut Record, section: Option<&'static str>, words: &str) {

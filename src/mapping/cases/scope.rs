@@ -3,7 +3,7 @@
 use super::form;
 use crate::domain::ids::{ExamId, PatientId, ReportId};
 use crate::domain::node::Node;
-use crate::domain::record::{FIELDS, FieldDef};
+use crate::domain::record::field;
 use crate::domain::value::{Kind, Thing, Value};
 use crate::mapping::scope::Name;
 use serde_json::Value as Json;
@@ -92,12 +92,6 @@ fn fields(
         }
     }
     Ok(Node::Object { thing, children })
-}
-
-fn field(section: &str, name: &str) -> Option<&'static FieldDef> {
-    FIELDS
-        .iter()
-        .find(|f| f.section == section && f.name == name)
 }
 
 fn values(kind: Kind, json: &Json, path: &str) -> Result<Node<'static>, String> {

@@ -3,7 +3,7 @@
 use super::{Checker, Place};
 use crate::diagnostic::did_you_mean;
 use crate::dicom::dictionary;
-use crate::domain::record::{FIELDS, LISTS, SECTIONS};
+use crate::domain::record::{LISTS, SECTIONS, fields_of};
 use crate::mapping::ast::*;
 use crate::mapping::model::FileKind;
 use crate::mapping::parser::Problem;
@@ -325,7 +325,7 @@ fn record_name(names: &[&str]) -> Result<Option<scope::Found>, (usize, Vec<Strin
         let all = known.iter().chain(&["link", "const"]);
         return Err((0, all.map(|n| (*n).to_owned()).collect()));
     }
-    let fields = || FIELDS.iter().filter(|f| f.section == *section);
+    let fields = || fields_of(section);
     for length in [2, 1] {
         let Some(name) = rest.get(..length).map(|n| n.join(".")) else {
             continue;

@@ -3,7 +3,7 @@
 use super::HEADER;
 use crate::diagnostic::did_you_mean;
 use crate::dicom::dictionary;
-use crate::domain::record::{FIELDS, field};
+use crate::domain::record::{field, fields_of};
 use crate::fhir::shape;
 use crate::mapping::definitions;
 use crate::mapping::load::FileReader;
@@ -70,7 +70,7 @@ fn unknown_field(section: &str, target: &str, span: std::ops::Range<usize>) -> P
         span,
         format!("`{section}.{target}` is no field of the record"),
     );
-    let names = FIELDS.iter().filter(|f| f.section == section);
+    let names = fields_of(section);
     problem.maybe_hint(did_you_mean(target, names.map(|f| f.name)))
 }
 

@@ -196,7 +196,7 @@ async fn g05_failures_that_may_pass_are_tried_again_until_delivered() {
             .outbox(&OutboxFilter::default(), 1)
             .await
             .unwrap();
-        let attempts = bench.fresh.store.attempts(row[0].id).await.unwrap();
+        let attempts = bench.fresh.store.attempts_at(row[0].id, 9).await.unwrap();
         assert_eq!(attempts.len(), 3);
         // The bytes left three times, and are kept once.
         let expected = ["unconfirmed", "unconfirmed", "sent"].map(str::to_owned);
@@ -211,8 +211,8 @@ async fn g05_failures_that_may_pass_are_tried_again_until_delivered() {
 async fn beginnings(store: &Store) -> Vec<i64> {
     let mut begun = vec![];
     for row in store.outbox(&OutboxFilter::default(), 100).await.unwrap() {
-        let attempts = store.attempts(row.id).await.unwrap();
-        begun.extend(attempts.iter().map(|(at, ..)| at.0));
+        let attempts = store.attempts_at(row.id, 100).await.unwrap();
+        begun.extend(attempts.iter().map(|attempt| attempt.at.0));
     }
     begun.sort_unstable();
     begun

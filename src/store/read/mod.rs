@@ -19,7 +19,7 @@ pub use audit::{AuditFilter, AuditRow};
 pub use exams::{ExamFilter, ListedExam};
 pub use mapping::RevisionRow;
 pub use messages::{MessageFilter, MessageRow};
-pub use outbox::{AttemptRow, OutboxList};
+pub use outbox::{AttemptRow, Depth, OutboxList};
 pub use patients::ListedPatient;
 pub use performed::{ListedPerformed, PerformedFilter};
 pub use queries::QueryFilter;

@@ -1,6 +1,6 @@
 //! Lists of outbox rows, latest first, and the attempts at one.
 
-use super::super::outbox::{COLUMNS, OutboxRow, outbox_row};
+use super::super::outbox::{COLUMNS, OutboxFilter, OutboxRow, outbox_row};
 use super::super::sql::{Columns, Sql, text};
 use super::super::{Store, StoreError};
 use super::{Page, equal, paged_by_id};
@@ -36,7 +36,83 @@ pub struct AttemptRow {
     pub mapping_rev: Option<String>,
 }
 
+/// The rows of one target in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Depth {
+    pub target: String,
+    pub state: String,
+    pub entries: i64,
+    /// Since when the oldest of them is in the state.
+    pub oldest: Instant,
+}
+
 impl Store {
+    /// The rows of a filter, oldest first.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn outbox(
+        &self,
+        filter: &OutboxFilter,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let sql = Sql::new(&self.read, COLUMNS);
+        let rows = filter
+            .apply(sql)
+            .push(" ORDER BY id LIMIT ")
+            .bind(i64::from(limit))
+            .all(&self.read)
+            .await?;
+        rows.iter().map(outbox_row).collect()
+    }
+
+    /// How many rows there are of each target and state.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn outbox_counts(&self) -> Result<Vec<(String, String, u64)>, StoreError> {
+        let rows = Sql::new(
+            &self.read,
+            "SELECT target, state, COUNT(*) FROM outbox GROUP BY target, state ORDER BY target, state",
+        )
+        .all(&self.read)
+        .await?;
+        let mut counts = vec![];
+        for row in &rows {
+            let mut c = Columns::of(row);
+            let (target, state, n): (String, String, i64) = (c.next()?, c.next()?, c.next()?);
+            counts.push((target, state, u64::try_from(n).unwrap_or(0)));
+        }
+        Ok(counts)
+    }
+
+    /// How many rows of each target are in one of `states`, and since when the oldest of them is.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn outbox_depths(&self, states: &[&str]) -> Result<Vec<Depth>, StoreError> {
+        let states: Vec<String> = states.iter().map(|s| (*s).to_owned()).collect();
+        let rows = Sql::new(
+            &self.read,
+            "SELECT target, state, COUNT(*), MIN(since) FROM outbox WHERE state IN ",
+        )
+        .list(&states)
+        .push(" GROUP BY target, state ORDER BY target, state")
+        .all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let mut c = Columns::of(row);
+                Ok(Depth {
+                    target: c.next()?,
+                    state: c.next()?,
+                    entries: c.next()?,
+                    oldest: Instant(c.next()?),
+                })
+            })
+            .collect()
+    }
+
     /// A page of outbox rows.
     ///
     /// # Errors
