@@ -17,6 +17,7 @@ use crate::fuzzing;
 use index::{Index, SegmentAt, Warnings};
 use std::{borrow::Cow, sync::Arc};
 
+pub(super) use index::Delimiters;
 pub use index::MAX_SEGMENTS;
 
 /// The delimiters of a message (v2.5.1 2.5.4): ASCII punctuation, all different.
@@ -102,6 +103,7 @@ pub struct Message {
     separators: Separators,
     charset: Charset,
     segments: Vec<SegmentAt>,
+    delimiters: Delimiters,
     warnings: Warnings,
 }
 
@@ -145,6 +147,7 @@ impl Message {
     pub fn parse(raw: Arc<[u8]>, reading: &Reading) -> Result<Self, Refusal> {
         let found = Index::of(&raw)?;
         let mut message = Self {
+            delimiters: Delimiters::of(&raw, found.separators.field, &found.segments),
             raw,
             separators: found.separators,
             charset: Charset::Ascii,
@@ -187,6 +190,11 @@ impl Message {
 
     pub(super) fn at(&self, index: usize) -> Option<&SegmentAt> {
         self.segments.get(index)
+    }
+
+    /// The field separators of a segment, the first [`Delimiters::MOST`] of them.
+    pub(super) fn delimiters(&self, index: usize) -> &[u32] {
+        self.delimiters.of_segment(index)
     }
 
     /// The routing fields.

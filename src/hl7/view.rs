@@ -5,7 +5,7 @@
 
 mod span;
 
-use super::message::Message;
+use super::message::{Delimiters, Message};
 use crate::domain::reason::Hl7Place;
 use span::Span;
 use std::borrow::Cow;
@@ -89,7 +89,6 @@ impl<'m> Segment<'m> {
 
     /// Field `n` from 1; empty if the segment has fewer. MSH-1 is the field separator, MSH-2 the other delimiters.
     pub fn field(self, n: u16) -> Field<'m> {
-        let separator = self.message.separators().field;
         let whole = self.whole();
         let is_header = self.message.at(self.index).is_some_and(|s| &s.id == b"MSH");
         let span = match (is_header, n) {
@@ -105,10 +104,10 @@ impl<'m> Segment<'m> {
             },
             (true, 2) => Span {
                 literal: true,
-                ..whole.part(separator, 2)
+                ..self.part(2)
             },
-            (true, n) => whole.part(separator, n),
-            (false, n) => whole.part(separator, n.saturating_add(1)),
+            (true, n) => self.part(n),
+            (false, n) => self.part(n.saturating_add(1)),
         };
         Field {
             span,
@@ -123,6 +122,25 @@ impl<'m> Segment<'m> {
             segment: self.id().to_owned(),
             occurrence: self.occurrence(),
             ..Hl7Place::default()
+        }
+    }
+
+    /// Part `n` from 1 between field separators, the id being the first.
+    fn part(self, n: u16) -> Span<'m> {
+        let whole = self.whole();
+        let (number, ends) = (usize::from(n), self.message.delimiters(self.index));
+        if number >= Delimiters::MOST {
+            return whole.part(self.message.separators().field, n);
+        }
+        let start = match number.checked_sub(2) {
+            None => Some(whole.start),
+            Some(before) => ends.get(before).map(|at| at + 1),
+        };
+        let end = number.checked_sub(1).and_then(|own| ends.get(own));
+        Span {
+            start: start.unwrap_or(whole.end),
+            end: end.copied().unwrap_or(whole.end),
+            ..whole
         }
     }
 

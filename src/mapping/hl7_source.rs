@@ -22,6 +22,7 @@ use field::{at, parts, repetitions};
 struct Placed<'m> {
     segment: Segment<'m>,
     id: &'m str,
+    code: [u8; 3],
     patient: usize,
     order: usize,
     resource: usize,
@@ -46,6 +47,11 @@ pub struct Row {
     number: usize,
     pick: Option<usize>,
     pick_id: Option<String>,
+}
+
+/// An id as it is compared; that of no segment if it is none.
+fn code(id: &str) -> [u8; 3] {
+    id.as_bytes().try_into().unwrap_or_default()
 }
 
 impl<'m> Layout<'m> {
@@ -99,6 +105,7 @@ impl<'m> Layout<'m> {
             segments.push(Placed {
                 segment,
                 id,
+                code: code(id),
                 patient,
                 order,
                 resource,
@@ -147,6 +154,12 @@ impl<'m> Layout<'m> {
         rows
     }
 
+    /// The segments of an id.
+    fn named(&self, id: &str) -> impl Iterator<Item = usize> {
+        let wanted = code(id);
+        (0..self.segments.len()).filter(move |i| self.segments[*i].code == wanted)
+    }
+
     fn in_group(&self, index: usize, group: Group, number: usize) -> bool {
         let s = &self.segments[index];
         match group {
@@ -188,8 +201,8 @@ impl<'m> Layout<'m> {
         };
         let mut found = self.start(first, path.group, row, item, ev)?;
         for step in owned {
-            let all: Vec<usize> = (0..self.segments.len())
-                .filter(|i| self.segments[*i].id == step.id)
+            let all: Vec<usize> = self
+                .named(&step.id)
                 .filter(|i| self.segments[*i].owner.is_some_and(|o| found.contains(&o)))
                 .collect();
             found = self.filtered(step, all, ev)?;
@@ -272,7 +285,7 @@ impl<'m> Layout<'m> {
         item: &[usize],
         ev: &Eval<'_, 'm>,
     ) -> Result<Vec<usize>, Refusal> {
-        let all = || (0..self.segments.len()).filter(|i| self.segments[*i].id == step.id);
+        let all = || self.named(&step.id);
         if let Some(group) = group {
             let numbers = self.groups_of(group, row, item);
             let inside = all().filter(|i| numbers.iter().any(|n| self.in_group(*i, group, *n)));

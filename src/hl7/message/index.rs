@@ -36,6 +36,43 @@ impl Warnings {
     }
 }
 
+/// Where the fields of the segments end: the first [`Delimiters::MOST`] field separators of each, found once and not for every field.
+#[derive(Debug, Clone, Default)]
+pub struct Delimiters {
+    at: Vec<u32>,
+    /// Where those of a segment begin in `at`, and behind the last segment its length.
+    first: Vec<usize>,
+}
+
+impl Delimiters {
+    /// As many as are kept of a segment.
+    pub const MOST: usize = 64;
+
+    /// Those of all segments.
+    pub fn of(raw: &[u8], separator: u8, segments: &[SegmentAt]) -> Self {
+        let mut found = Self::default();
+        for segment in segments {
+            found.first.push(found.at.len());
+            let bytes = raw.get(segment.start as usize..segment.end as usize);
+            let all = memchr::memchr_iter(separator, bytes.unwrap_or_default());
+            found
+                .at
+                .extend(all.take(Self::MOST).map(|at| segment.start + offset(at)));
+        }
+        found.first.push(found.at.len());
+        found
+    }
+
+    /// Those of a segment, in order.
+    pub fn of_segment(&self, index: usize) -> &[u32] {
+        let bounds = (self.first.get(index), self.first.get(index + 1));
+        let (Some(from), Some(to)) = bounds else {
+            return &[];
+        };
+        self.at.get(*from..*to).unwrap_or_default()
+    }
+}
+
 /// The segments of a message, MSH first.
 #[derive(Debug)]
 pub struct Index {

@@ -376,3 +376,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_field_is_found_however_many_stand_before_it() {
+    let fields: Vec<String> = (1..=70).map(|n| format!("f{n}")).collect();
+    let message = parse(format!("{MSH}ZZZ|{}\rPID|1||3\r", fields.join("|")).as_bytes()).unwrap();
+    let zzz = message.segment("ZZZ").unwrap();
+    for n in 1..=70 {
+        assert_eq!(zzz.field(n).whole_text(), format!("f{n}"), "ZZZ-{n}");
+    }
+    let empty = |id: &str, n| {
+        let field = message.segment(id).unwrap().field(n);
+        field.whole_text().is_empty() && field.span() == (field.span().1, field.span().1)
+    };
+    for (id, n) in [
+        ("ZZZ", 0),
+        ("ZZZ", 71),
+        ("ZZZ", u16::MAX),
+        ("PID", 2),
+        ("PID", 4),
+        ("PID", 64),
+    ] {
+        assert!(empty(id, n), "{id}-{n}");
+    }
+    assert_eq!(message.segment("PID").unwrap().field(3).whole_text(), "3");
+}

@@ -36,13 +36,17 @@ pub(super) fn repetitions<'m>(
     library: &Library,
 ) -> Vec<Item<'m>> {
     let view = segment.field(field);
+    let is_text = matches!((segment.id(), field), ("OBX", 5) | ("NTE", 3));
+    let is_empty = view.is_empty();
+    if is_empty && !is_text {
+        return vec![];
+    }
     let datatype = datatype(segment, field_type(segment, field, library));
     if view.is_null() {
         let slot = Slot::Repetition(view.first(), datatype);
         return vec![Item::new(Datum::Null, Spot::Hl7(slot))];
     }
-    let is_text = matches!((segment.id(), field), ("OBX", 5) | ("NTE", 3));
-    if is_text && view.is_empty() {
+    if is_empty {
         let slot = Slot::Repetition(view.first(), DataType::Text);
         return vec![Item::new(Datum::Blank, Spot::Hl7(slot))];
     }
@@ -124,6 +128,9 @@ pub(super) fn parts<'m>(
     sub: Option<u16>,
     library: &Library,
 ) -> Vec<Item<'m>> {
+    if found.is_empty() {
+        return found;
+    }
     let name = match field_type(segment, field, library) {
         "varies" => segment.field(2).first().text(),
         name => Cow::Borrowed(name),
