@@ -5,7 +5,7 @@
 //! the same document.
 
 use super::event::{Happening, SectionChange};
-use super::exam::{Exam, PerformedRef, Stated, Step};
+use super::exam::{Exam, PerformedRef, Stated, Step, StepStatus};
 use super::fields::Fields;
 use super::ids::{ExamId, Key, PatientId, PerformedId, ReportId, StepId};
 use super::keys::push_new;
@@ -129,10 +129,7 @@ pub fn exam(doc: Option<Exam>, id: ExamId, what: &Happening) -> Option<Exam> {
         } => {
             add_keys(&mut doc.keys, keys);
             apply_exam(&mut doc, sections);
-            doc.tombstone = Some(Stated {
-                value: *status,
-                as_of: *as_of,
-            });
+            doc.tombstone = Some(Stated::new(*status, *as_of));
         }
         Happening::OrderMentioned {
             keys,
@@ -144,10 +141,7 @@ pub fn exam(doc: Option<Exam>, id: ExamId, what: &Happening) -> Option<Exam> {
             add_keys(&mut doc.keys, keys);
             apply_exam(&mut doc, sections);
             if *performed && doc.tombstone.is_none() {
-                doc.tombstone = Some(Stated {
-                    value: super::exam::StepStatus::Completed,
-                    as_of: *as_of,
-                });
+                doc.tombstone = Some(Stated::new(StepStatus::Completed, *as_of));
             }
         }
         Happening::Confirmed { sections } => apply_exam(&mut doc, sections),
@@ -162,10 +156,7 @@ fn exam_course(doc: &mut Exam, what: &Happening) {
         Happening::OrderHeld { steps, held, as_of }
         | Happening::HoldConfirmed { steps, held, as_of } => {
             for step in doc.steps.iter_mut().filter(|s| steps.contains(&s.id)) {
-                step.held = Stated {
-                    value: *held,
-                    as_of: *as_of,
-                };
+                step.held = Stated::new(*held, *as_of);
             }
         }
         Happening::StepStatus {
@@ -176,10 +167,7 @@ fn exam_course(doc: &mut Exam, what: &Happening) {
                 if as_of.role == Role::Scanner {
                     step.wish = Some(step.wish());
                 }
-                step.status = Stated {
-                    value: *to,
-                    as_of: *as_of,
-                };
+                step.status = Stated::new(*to, *as_of);
             }
         }
         Happening::StepWish { step, wish } => {

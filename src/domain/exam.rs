@@ -50,6 +50,26 @@ pub struct Stated<T> {
     pub value: T,
     #[serde(rename = "t")]
     pub as_of: AsOf,
+    /// When RIS and HIS last said the same again, of a start or an end: of two ends the first stands, yet one that is said again after
+    /// the scanner had begun counts anew, whichever of the three comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<AsOf>,
+}
+
+impl<T> Stated<T> {
+    /// Said once.
+    pub fn new(value: T, as_of: AsOf) -> Self {
+        Self {
+            value,
+            as_of,
+            again: None,
+        }
+    }
+
+    /// When it was last said.
+    pub fn last_said(&self) -> AsOf {
+        self.again.unwrap_or(self.as_of)
+    }
 }
 
 /// One Scheduled Procedure Step.

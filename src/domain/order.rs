@@ -18,7 +18,7 @@ use super::reason::{Reason, Refusal};
 use super::steps::{is_finished, match_rows, refusal, stated_status, step_fields};
 use super::study_uid;
 use super::time::AsOf;
-use super::transitions::{Act, Outcome, Source, late, outcome, wished};
+use super::transitions::{Act, Outcome, Source, outcome, wished};
 use super::value::Value;
 
 /// Sections of a message that an exam keeps.
@@ -134,15 +134,21 @@ impl Deciding<'_, '_, '_> {
 
     /// What is said of the order as a whole is kept for steps that come later.
     fn remember(&mut self, exam: &Exam, act: Act) {
-        let as_of = self.cx.as_of;
-        let verdict = match exam.tombstone {
-            Some(known) => wished(known, act, as_of),
-            None => outcome(StepStatus::Scheduled, act, Source::of_role(as_of.role)),
-        };
-        if let Outcome::To(value) = verdict {
-            let status = Stated { value, as_of };
+        if let Some(status) = self.whole(exam, act) {
             self.happen_to_exam(exam.id, Happening::OrderStated { status });
         }
+    }
+
+    /// What is said of the order as a whole after an act on it; `None` if that changes nothing.
+    fn whole(&self, exam: &Exam, act: Act) -> Option<Stated<StepStatus>> {
+        let as_of = self.cx.as_of;
+        let source = Source::of_role(as_of.role);
+        let status = match (exam.tombstone, outcome(StepStatus::Scheduled, act, source)) {
+            (Some(known), _) => wished(known, act, as_of),
+            (None, Outcome::To(value)) => Stated::new(value, as_of),
+            _ => return None,
+        };
+        (exam.tombstone != Some(status)).then_some(status)
     }
 
     /// An exam without steps (new, or known from a cancel or report): placed, or a tombstone for what is over already.
@@ -174,45 +180,37 @@ impl Deciding<'_, '_, '_> {
     fn tombstone(&mut self, exam: &Exam, act: OrderAct, record: &Record) -> Result<(), Refusal> {
         let changes = self.exam_changes(exam, record);
         let from = exam.tombstone.map_or(StepStatus::Scheduled, |t| t.value);
-        let is_late = exam.tombstone.is_some_and(|t| self.cx.as_of < t.as_of);
-        let (act, source) = (Act::Order(act), Source::of_role(self.cx.as_of.role));
-        let verdict = if is_late {
-            late(from, act)
-        } else {
-            outcome(from, act, source)
-        };
-        match verdict {
-            Outcome::To(value) if exam.tombstone.is_some() && value == from => {
-                self.change_exam(exam, changes, vec![]);
-                let status = Stated {
-                    value,
-                    as_of: self.cx.as_of,
-                };
-                self.happen_to_exam(exam.id, Happening::OrderStated { status });
-                Ok(())
-            }
-            Outcome::To(status) => {
+        let as_of = self.cx.as_of;
+        let is_late = exam.tombstone.is_some_and(|t| as_of < t.last_said());
+        let act = Act::Order(act);
+        // Late is not wrong: only who speaks last can be refused.
+        match outcome(from, act, Source::of_role(as_of.role)) {
+            Outcome::Refuse(reason) if !is_late => return Err(refusal(reason, from, act)),
+            Outcome::Flag if !is_late => return self.too_late(exam.id, from, act, false),
+            _ => {}
+        }
+        let status = self.whole(exam, act);
+        match status.filter(|s| exam.tombstone.is_none() || s.value != from) {
+            Some(status) => {
                 let keys = new_keys(exam, &changes.sections, &[]);
-                let sections = changes.sections;
-                self.happen_to_exam(
-                    exam.id,
-                    Happening::OrderTombstoned {
-                        patient: exam.patient,
-                        keys,
-                        sections,
-                        status,
-                        as_of: self.cx.as_of,
-                    },
-                );
-                Ok(())
+                let tombstoned = Happening::OrderTombstoned {
+                    patient: exam.patient,
+                    keys,
+                    sections: changes.sections,
+                    status: status.value,
+                    as_of: status.as_of,
+                };
+                self.happen_to_exam(exam.id, tombstoned);
             }
-            Outcome::Refuse(reason) => Err(refusal(reason, from, act)),
-            Outcome::Flag => self.too_late(exam.id, from, act, false),
-            Outcome::Stay => {
+            None => {
                 self.change_exam(exam, changes, vec![]);
-                Ok(())
+                // The same end, earlier or again.
+                if let Some(status) = status {
+                    self.happen_to_exam(exam.id, Happening::OrderStated { status });
+                }
             }
         }
+        Ok(())
     }
 
     /// The first message that gives an exam its steps.
@@ -282,16 +280,21 @@ impl Deciding<'_, '_, '_> {
         exam: &Exam,
         act: OrderAct,
     ) -> Result<Stated<StepStatus>, Refusal> {
-        let finished = is_finished(exam);
+        let (finished, as_of) = (is_finished(exam), self.cx.as_of);
         let holds = |whole: &Stated<StepStatus>| {
-            self.cx.as_of < whole.as_of || ends(act) || (whole.value.is_final() && !finished)
+            as_of < whole.last_said() || ends(act) || (whole.value.is_final() && !finished)
         };
         if let Some(whole) = exam.tombstone.filter(holds) {
-            return Ok(whole);
+            // Of a start that was said twice, only what came after the step concerns it.
+            let is_between = as_of > whole.as_of && !whole.value.is_final();
+            return Ok(match is_between {
+                true => Stated::new(whole.value, whole.last_said()),
+                false => whole,
+            });
         }
         let newest = exam.steps.iter().map(|s| s.status).max_by_key(|s| s.as_of);
         match newest {
-            Some(last) if finished && !ends(act) && self.cx.as_of > last.as_of => {
+            Some(last) if finished && !ends(act) && as_of > last.as_of => {
                 Err(refusal(Reason::OrderFinal, last.value, Act::Order(act))
                     .allowed("a step that is known")
                     .hint("place a new order for a further step"))
@@ -303,14 +306,9 @@ impl Deciding<'_, '_, '_> {
     /// The initial status: stated by an order, only implied by a change.
     fn scheduled(&self, act: OrderAct) -> Stated<StepStatus> {
         let as_of = self.cx.as_of;
-        Stated {
-            value: StepStatus::Scheduled,
-            as_of: if act == OrderAct::Schedule {
-                as_of
-            } else {
-                as_of.weakest()
-            },
-        }
+        let is_stated = act == OrderAct::Schedule;
+        let as_of = if is_stated { as_of } else { as_of.weakest() };
+        Stated::new(StepStatus::Scheduled, as_of)
     }
 
     /// Statuses that the rows state (`step.status`) are acts.

@@ -69,10 +69,7 @@ impl Deciding<'_, '_, '_> {
             sps_id,
             status,
             wish: None,
-            held: Stated {
-                value: false,
-                as_of: self.cx.as_of.weakest(),
-            },
+            held: Stated::new(false, self.cx.as_of.weakest()),
             fields,
         }
     }
@@ -92,11 +89,11 @@ impl Deciding<'_, '_, '_> {
         let mut refused: Option<(StepStatus, Reason)> = None;
         let mut too_late: Option<StepStatus> = None;
         let mut allowed: Vec<Step> = Vec::new();
-        let mut moves: Vec<(Step, StepStatus)> = Vec::new();
+        let mut moves: Vec<(Step, Stated<StepStatus>)> = Vec::new();
         let mut left: Vec<StepId> = Vec::new();
         for step in concerned {
             let (from, wish) = (step.status.value, step.wish());
-            let is_late = as_of < wish.as_of;
+            let is_late = as_of < wish.last_said();
             let said_since = doc.last_word(&step).is_some_and(|scanner| as_of < scanner);
             // Late is not wrong: only who speaks last can be refused.
             let verdict = if is_late || said_since {
@@ -115,13 +112,11 @@ impl Deciding<'_, '_, '_> {
                     left.push(step.id);
                     continue;
                 }
-                Outcome::To(to) if source == Source::Operator => Outcome::To(to),
-                // Wished before, undone by the scanner, and said again: it counts anew.
-                Outcome::To(to) if to == wish.value => Outcome::To(to),
+                Outcome::To(to) if source == Source::Operator => Stated::new(to, as_of),
                 _ => wished(wish, act, as_of),
             };
             possible = true;
-            if let Outcome::To(to) = to {
+            if to != wish {
                 moves.push((step.clone(), to));
             }
             allowed.push(step);
@@ -146,14 +141,10 @@ impl Deciding<'_, '_, '_> {
     }
 
     /// RIS, HIS or an operator wants a step in a status: it is, unless performed steps say otherwise.
-    fn wish(&mut self, exam: ExamId, step: &Step, to: StepStatus, act: Act) {
-        let wish = Stated {
-            value: to,
-            as_of: self.cx.as_of,
-        };
+    fn wish(&mut self, exam: ExamId, step: &Step, wish: Stated<StepStatus>, act: Act) {
         let doc = self.exam(exam);
         let scanned = doc.is_some_and(|e| e.last_word(step).is_some()) || step.wish.is_some();
-        if scanned || to == step.status.value {
+        if scanned || wish.value == step.status.value {
             let step = step.id;
             self.happen_to_exam(exam, Happening::StepWish { step, wish });
             self.follow_step(exam, step, Some(act));

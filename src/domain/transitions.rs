@@ -157,7 +157,7 @@ pub fn outcome(from: StepStatus, act: Act, source: Source) -> Outcome {
 /// admitted, the outcome is that of the order in which they were said: what is over stays over, what is begun is not begun less, and
 /// of two ends without images the first stands. A cancel counts against an order that was only scheduled since, and comes too late
 /// for one that was begun. Late is never wrong: nothing is refused.
-pub fn late(present: StepStatus, act: Act) -> Outcome {
+fn late(present: StepStatus, act: Act) -> Outcome {
     let Outcome::To(target) = outcome(StepStatus::Scheduled, act, Source::Ris) else {
         return Stay;
     };
@@ -177,35 +177,55 @@ pub fn late(present: StepStatus, act: Act) -> Outcome {
     }
 }
 
-/// What an admitted act makes of what RIS and HIS wished before: their wishes go by age among themselves, whatever the scanner did
-/// meanwhile. An act that was only admitted because of what the scanner did takes the place of the older wish.
-pub fn wished(wish: Stated<StepStatus>, act: Act, as_of: AsOf) -> Outcome {
-    if as_of < wish.as_of {
-        return late(wish.value, act);
-    }
+/// What RIS and HIS wish after an admitted act of theirs: their wishes go by age among themselves, whatever the scanner did meanwhile.
+/// An act that was only admitted because of what the scanner did takes the place of the older wish. A start or an end keeps both ages:
+/// the first one, by which others come late, and the last one, by which it ends what the scanner began.
+pub fn wished(wish: Stated<StepStatus>, act: Act, as_of: AsOf) -> Stated<StepStatus> {
     let source = Source::of_role(as_of.role);
-    match outcome(wish.value, act, source) {
-        Outcome::Refuse(_) | Outcome::Flag => outcome(StepStatus::Scheduled, act, source),
-        admitted => admitted,
+    let plain = outcome(StepStatus::Scheduled, act, source);
+    let verdict = if as_of < wish.as_of {
+        late(wish.value, act)
+    } else {
+        match outcome(wish.value, act, source) {
+            // Said between twice the same: late, too.
+            Outcome::Refuse(_) | Flag if as_of < wish.last_said() => Stay,
+            Outcome::Refuse(_) | Flag => plain,
+            admitted => admitted,
+        }
+    };
+    match verdict {
+        Outcome::To(value) if value == wish.value => Stated {
+            value,
+            as_of,
+            again: Some(wish.last_said()),
+        },
+        Outcome::To(value) => Stated::new(value, as_of),
+        _ if plain == Outcome::To(wish.value)
+            && wish.value >= StepStatus::Started
+            && as_of > wish.last_said() =>
+        {
+            Stated {
+                again: Some(as_of),
+                ..wish
+            }
+        }
+        _ => wish,
     }
 }
 
 /// What is true of a step that performed steps refer to: their course, as `TRANSITIONS` lets it act on what RIS and HIS wish. A wish
-/// that is newer than the scanner's last word counts only where the scanner left something open: it ends what is in progress, and
-/// speaks again once nothing was performed after all. An operator's newer word always counts.
+/// that was said, or said again, after the scanner's last word counts only where the scanner left something open: it ends what is in
+/// progress, and speaks again once nothing was performed after all. An operator's newer word always counts.
 pub fn effective(wish: Stated<StepStatus>, course: Act, scanner: AsOf) -> Stated<StepStatus> {
-    let newer = wish.as_of > scanner;
+    let newer = wish.last_said() > scanner;
     let speaks = match course {
-        _ if wish.as_of.role == Role::Operator => newer,
+        _ if wish.last_said().role == Role::Operator => newer,
         PerformedUndone => newer,
         PerformedStarted => newer && wish.value.is_final(),
         _ => false,
     };
     match outcome(wish.value, course, Scanner) {
-        Outcome::To(value) if !speaks => Stated {
-            value,
-            as_of: scanner,
-        },
+        Outcome::To(value) if !speaks => Stated::new(value, scanner),
         _ => wish,
     }
 }

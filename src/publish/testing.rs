@@ -155,10 +155,7 @@ pub fn patient() -> Patient {
 }
 
 pub fn exam(status: StepStatus, performed: &[PerformedId]) -> Exam {
-    let state = |value| Stated {
-        value,
-        as_of: as_of(),
-    };
+    let state = |value| Stated::new(value, as_of());
     Exam {
         v: 1,
         id: ExamId(2),
@@ -191,10 +188,7 @@ pub fn exam(status: StepStatus, performed: &[PerformedId]) -> Exam {
             sps_id: "SPS1".to_owned(),
             status: state(status),
             wish: None,
-            held: Stated {
-                value: false,
-                as_of: as_of(),
-            },
+            held: Stated::new(false, as_of()),
             fields: fields(vec![
                 ("start", when("20260602083000")),
                 ("modality", text("CT")),

@@ -64,10 +64,7 @@ fn key(kind: KeyKind, value: &str) -> Key {
 }
 
 fn exam(id: i64, patient: i64, modality: &str, start: &str, stations: &[&str]) -> Exam {
-    let stated = |value| Stated {
-        value,
-        as_of: as_of(),
-    };
+    let stated = |value| Stated::new(value, as_of());
     let mut step = fields(&[
         ("modality", Value::Text(modality.to_owned())),
         ("start", Value::When(When::parse(start).unwrap())),
@@ -92,10 +89,7 @@ fn exam(id: i64, patient: i64, modality: &str, start: &str, stations: &[&str]) -
         sps_id: format!("S{id}"),
         status: stated(StepStatus::Scheduled),
         wish: None,
-        held: Stated {
-            value: false,
-            as_of: as_of(),
-        },
+        held: Stated::new(false, as_of()),
         fields: step,
     }];
     exam.keys = vec![key(KeyKind::Placer, &format!("O{id}"))];

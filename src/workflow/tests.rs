@@ -403,6 +403,29 @@ async fn nothing_of_a_message_is_stored_when_its_outbox_rows_cannot_be() {
 }
 
 #[tokio::test]
+async fn what_fails_at_the_commit_itself_is_not_acknowledged() {
+    let Fresh { store, .. } = &sqlite().await;
+    let door = Door::open(store);
+    let dump = store.dump(&LeaveOut::NOTHING).await.unwrap();
+    // A reference that is looked at when the transaction ends: every statement succeeds, the commit does not.
+    for sql in [
+        "CREATE TABLE there (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE late (id INTEGER REFERENCES there (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER late AFTER INSERT ON journal BEGIN INSERT INTO late VALUES (1); END",
+    ] {
+        store.tamper(sql).await;
+    }
+    let order = new_order(1, "1", "MARTIN", "202606020900");
+    let outcome = door.workflow.execute(order.clone()).await;
+    assert!(!is_applied(&outcome), "{outcome:?}");
+    let after = store.dump(&LeaveOut::NOTHING).await.unwrap();
+    assert_eq!(difference(&after, &dump), None);
+    store.tamper("DROP TRIGGER late").await;
+    assert!(is_applied(&door.workflow.execute(order).await));
+    door.close().await;
+}
+
+#[tokio::test]
 async fn a10_a_full_disk_keeps_nothing_of_the_group_and_is_survived() {
     let Fresh { store, .. } = &sqlite().await;
     let door = Door::open(store);

@@ -172,26 +172,20 @@ fn reports_first(day: &Day, arrived: &[Copy], order: &mut Vec<(usize, Copy)>) ->
             |c: &Copy| matches!(&day.said[c.said].voice, Voice::Order(of) if of.contains(&n));
         arrived.iter().position(of_order)
     };
-    let early = |(i, copy): &(usize, Copy)| match day.said[copy.said].voice {
-        Voice::Report(n) => first_word(n).is_none_or(|first| {
-            arrived
-                .iter()
-                .position(|c| c.said == copy.said)
-                .unwrap_or(*i)
-                < first
-        }),
-        _ => false,
-    };
-    let mut reports: Vec<(usize, Copy)> = order.iter().copied().filter(early).collect();
+    let before = order.clone();
     // The first copy of each is the one that made the exam known; of equal times every copy counts where it came.
-    let kept = reports.clone();
-    reports.sort_by_key(|(i, copy)| {
-        let of_message = kept.iter().filter(|(_, c)| c.said == copy.said);
+    let came = |(i, copy): &(usize, Copy)| {
+        let of_message = before.iter().filter(|(_, c)| c.said == copy.said);
         let is_first = of_message.map(|(i, _)| i).min() == Some(i);
         let first = arrived.iter().position(|c| c.said == copy.said);
         first.filter(|_| is_first).unwrap_or(*i)
-    });
-    let before = order.clone();
+    };
+    let early = |entry: &(usize, Copy)| match day.said[entry.1.said].voice {
+        Voice::Report(n) => first_word(n).is_none_or(|first| came(entry) < first),
+        _ => false,
+    };
+    let mut reports: Vec<(usize, Copy)> = before.iter().copied().filter(early).collect();
+    reports.sort_by_key(came);
     // The others follow the first word of their order, as they did on arrival.
     let mut held: Vec<(usize, Copy)> = vec![];
     let mut spoken: BTreeSet<u8> = BTreeSet::new();

@@ -100,6 +100,42 @@ pub fn days() -> Vec<(&'static str, &'static str, Genes)> {
             ),
         ),
         (
+            "an end said again after the scanner had begun was not heard of an order that came later",
+            "a report before its order",
+            genes(
+                late,
+                &[
+                    ("report", 0, (0, 0x0004, 0, 0)),
+                    ("n-create", 0, (0, 0x0403, 0, 0)),
+                    ("status", 0, (0, 0x0004, 0, 0)),
+                ],
+            ),
+        ),
+        (
+            "an end said again after the scanner had begun was not heard of a step that it could not be linked to yet",
+            "an N-CREATE before its order",
+            genes(
+                late,
+                &[
+                    ("status", 0, (0, 0x0044, 0, 0)),
+                    ("n-create", 0, (0, 0x0403, 50, 0)),
+                    ("status", 0, (15, 0x0044, 0, 0)),
+                ],
+            ),
+        ),
+        (
+            "an end said before the scanner began, and late, took the place of the same end said since",
+            "an older act after a newer one",
+            genes(
+                [NONE, NONE, PLAIN, NONE],
+                &[
+                    ("n-create", 2, (0, 0x0c03, 50, 0)),
+                    ("status", 2, (15, 0x0004, 0, 0)),
+                    ("status", 2, (0, 0x0004, 60, 0)),
+                ],
+            ),
+        ),
+        (
             "a hold that came after its release held the order",
             "an older act after a newer one",
             genes(
@@ -164,6 +200,18 @@ pub fn days() -> Vec<(&'static str, &'static str, Genes)> {
                 &[
                     ("report", 1, (7, 0xa100, 0, 19)),
                     ("report", 1, (7, 0x0100, 0, 0)),
+                ],
+            ),
+        ),
+        (
+            "of two versions of one time a resend decided, the order's first word between them",
+            "the same message under another control id",
+            genes(
+                [NONE, NONE, NONE, NONE],
+                &[
+                    ("cancel", 1, (0, 0x0014, 40, 0)),
+                    ("report", 1, (0, 0x0100, 30, 0)),
+                    ("report", 1, (0, 0x8100, 0, 40)),
                 ],
             ),
         ),
