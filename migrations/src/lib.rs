@@ -15,6 +15,7 @@ mod m2026_11_23_leases;
 mod m2026_11_23_links;
 mod m2026_11_23_waiting;
 mod m2026_11_23_window;
+mod m2026_11_24_steps;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_corrections::Corrections),
             Box::new(m2026_11_23_waiting::Waiting),
             Box::new(m2026_11_23_links::Links),
+            Box::new(m2026_11_24_steps::Steps),
         ]
     }
 }

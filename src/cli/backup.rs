@@ -82,7 +82,7 @@ fn refused(error: &BackupError, url: &str, file: &Path) -> ExitCode {
 }
 
 /// The URL as it may stand in a terminal's history: programs of PostgreSQL ask for the password, or read it from ~/.pgpass.
-fn without_password(url: &str) -> String {
+pub(super) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };

@@ -1,5 +1,6 @@
 //! `relais serve` and `relais check`.
 
+use super::backup::without_password;
 use super::{FAILED, WRONG, block_on, load_config};
 use crate::app::{App, read_tokens};
 use crate::config::Config;
@@ -7,6 +8,7 @@ use crate::diagnostic::{Severity, did_you_mean};
 use crate::mapping::MappingSet;
 use crate::mapping::model::Model;
 use crate::mappings::{compile, render_all, sources};
+use crate::private::{Exposed, exposed};
 use std::path::Path;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +19,7 @@ pub fn serve(path: &Path) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
+    warn_of_exposed_password(path, &config);
     block_on(async {
         let app = match App::start(config).await {
             Ok(app) => app,
@@ -31,6 +34,24 @@ pub fn serve(path: &Path) -> ExitCode {
         app.stop().await;
         ExitCode::SUCCESS
     })
+}
+
+/// The configuration may be anybody's reading, but not with the password of the database in it. Its group counts for nobody: it is the
+/// usual way by which a file of root's is read by the user that Relais runs as.
+fn warn_of_exposed_password(path: &Path, config: &Config) {
+    let elsewhere = std::env::var_os("RELAIS_STORE_URL").is_some();
+    if elsewhere || without_password(&config.store_url) == config.store_url {
+        return;
+    }
+    for Exposed { path, mode } in exposed([path.to_owned()]) {
+        if mode & 0o007 != 0 {
+            let file = path.display();
+            tracing::warn!(
+                "{file} has mode {mode:04o} and holds the password of the database: others than its owner may use it; `chmod o= {file}` \
+                 keeps it to the user and the group that Relais runs as"
+            );
+        }
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

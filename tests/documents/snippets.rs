@@ -5,14 +5,9 @@
 
 use crate::fences::{Block, Kind, blocks};
 use crate::site::Site;
-use crate::wait::DEADLINE;
+use crate::wait::{DEADLINE, at_most};
 use crate::{files, root};
-use std::{
-    fmt::Write as _,
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write as _, fs, path::Path};
 
 /// Pages whose blocks are all tried; in those with `true` every heading of level 2 begins with an empty site.
 const PAGES: &[(&str, bool)] = &[
@@ -264,14 +259,12 @@ impl Page {
 
     /// What a command prints; beside a running engine it is tried until it fits or the time is over.
     fn printed(&mut self, command: &str, shown: &[&str]) -> String {
-        let start = Instant::now();
-        loop {
-            let printed = self.site.shell(command);
-            if fits(shown, &printed) || !self.site.serves() || start.elapsed() > DEADLINE {
-                return printed;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let mut printed = String::new();
+        at_most(DEADLINE, || {
+            printed = self.site.shell(command);
+            (fits(shown, &printed) || !self.site.serves()).then_some(())
+        });
+        printed
     }
 
     /// The page with what really came out.

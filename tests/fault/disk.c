@@ -3,6 +3,7 @@
  * RELAIS_TEST_DISK_FILES   the beginning of the names that it rules over: /tmp/x/relais.db has -wal and -shm too
  * RELAIS_TEST_DISK_MODE    a file of one byte, read at every call:
  *     '-' well    'F' full: writes fail with ENOSPC
+ *     'L' little room: files grow by ROOM in all, what would grow them further fails with ENOSPC; written over they may be
  *     'R' read-only: writes, and opening for writing, fail with EROFS
  *     'S' fsync and fdatasync fail with EIO; what was written may or may not be there
  */
@@ -15,11 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define ROOM (512 * 1024)
+
 static const char *files;
+static long long left = ROOM;
 static volatile const char *mode;
 
 __attribute__((constructor)) static void start(void) {
@@ -48,8 +53,20 @@ static int fails(int fd, char how) {
   return is_ours(path);
 }
 
+/* True if a write of `n` bytes at `at` does not fit any more; else its growth is taken off what is left. */
+static int is_too_much(int fd, size_t n, long long at) {
+  struct stat now;
+  if (!fails(fd, 'L') || fstat(fd, &now)) return 0;
+  long long more = at + (long long)n - now.st_size;
+  if (more <= 0 || __atomic_sub_fetch(&left, more, __ATOMIC_SEQ_CST) >= 0) return 0;
+  __atomic_add_fetch(&left, more, __ATOMIC_SEQ_CST);
+  return 1;
+}
+
 /* The error that a write meets, or 0. */
-static int refusal(int fd) { return fails(fd, 'F') ? ENOSPC : fails(fd, 'R') ? EROFS : 0; }
+static int refusal(int fd, size_t n, long long at) {
+  return fails(fd, 'F') || is_too_much(fd, n, at) ? ENOSPC : fails(fd, 'R') ? EROFS : 0;
+}
 
 #define REAL(name) \
   static __typeof__(name) *real; \
@@ -57,9 +74,9 @@ static int refusal(int fd) { return fails(fd, 'F') ? ENOSPC : fails(fd, 'R') ? E
 #define REFUSE(error) \
   do { int e = (error); if (e) { errno = e; return -1; } } while (0)
 
-ssize_t write(int fd, const void *b, size_t n) { REAL(write); REFUSE(refusal(fd)); return real(fd, b, n); }
-ssize_t pwrite(int fd, const void *b, size_t n, off_t at) { REAL(pwrite); REFUSE(refusal(fd)); return real(fd, b, n, at); }
-ssize_t pwrite64(int fd, const void *b, size_t n, off64_t at) { REAL(pwrite64); REFUSE(refusal(fd)); return real(fd, b, n, at); }
+ssize_t write(int fd, const void *b, size_t n) { REAL(write); REFUSE(refusal(fd, n, lseek(fd, 0, SEEK_CUR))); return real(fd, b, n); }
+ssize_t pwrite(int fd, const void *b, size_t n, off_t at) { REAL(pwrite); REFUSE(refusal(fd, n, at)); return real(fd, b, n, at); }
+ssize_t pwrite64(int fd, const void *b, size_t n, off64_t at) { REAL(pwrite64); REFUSE(refusal(fd, n, at)); return real(fd, b, n, at); }
 int ftruncate(int fd, off_t n) { REAL(ftruncate); REFUSE(fails(fd, 'R') ? EROFS : 0); return real(fd, n); }
 int ftruncate64(int fd, off64_t n) { REAL(ftruncate64); REFUSE(fails(fd, 'R') ? EROFS : 0); return real(fd, n); }
 int fsync(int fd) { REAL(fsync); REFUSE(fails(fd, 'S') ? EIO : 0); return real(fd); }

@@ -8,6 +8,7 @@ use crate::{
         endpoint::Endpoint,
         http,
         messages::Story,
+        mllp::{Sender, accepted},
         process::Process,
         scanner::Scanner,
         wait,
@@ -34,6 +35,8 @@ enum Fault {
     Full,
     ReadOnly,
     Sync,
+    /// Half a MiB is left.
+    Little,
 }
 
 impl Fault {
@@ -44,6 +47,7 @@ impl Fault {
             Self::Full => "F",
             Self::ReadOnly => "R",
             Self::Sync => "S",
+            Self::Little => "L",
         }
     }
 }
@@ -106,27 +110,39 @@ pub fn recovers(relais: &Process) {
     assert_eq!(metric(relais, "relais_store_writable"), Some(1.0));
 }
 
-fn outlives(fault: Fault, why: &str) {
-    let database = Database::new(Engine::Sqlite);
-    let endpoint = Endpoint::start();
-    let control = database.dir.join("disk");
-    // Written over, never cut: the product has it mapped.
-    let tell = |letter: &str| {
+/// The file that says how the disk is.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Written over, never cut: the product has it mapped.
+    fn tell(&self, letter: &str) {
         let mut file = fs::File::options()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(&control)
+            .open(&self.0)
             .unwrap();
         file.write_all(letter.as_bytes()).unwrap();
-    };
-    tell(Fault::NONE);
+    }
+}
+
+/// A disk that is well, under the files of a database, and what the product's environment has for it.
+fn disk(database: &Database) -> (Disk, Vec<(&'static str, String)>) {
+    let disk = Disk(database.dir.join("disk"));
+    disk.tell(Fault::NONE);
     let files = database.dir.join("relais.db");
     let environment = vec![
         ("LD_PRELOAD", library().display().to_string()),
         ("RELAIS_TEST_DISK_FILES", files.display().to_string()),
-        ("RELAIS_TEST_DISK_MODE", control.display().to_string()),
+        ("RELAIS_TEST_DISK_MODE", disk.0.display().to_string()),
     ];
+    (disk, environment)
+}
+
+fn outlives(fault: Fault, why: &str) {
+    let database = Database::new(Engine::Sqlite);
+    let endpoint = Endpoint::start();
+    let (disk, environment) = disk(&database);
     let mut relais = Process::start_with(&database, Some(&endpoint.url), environment);
     let load = Load::on(&relais);
     load.allow(ORDERS);
@@ -135,7 +151,7 @@ fn outlives(fault: Fault, why: &str) {
     });
     wait::until("what came is answered", || load.is_idle().then_some(()));
 
-    tell(fault.letter());
+    disk.tell(fault.letter());
     is_refusing(&relais, &load, why);
     let story = Story::of(1);
     let scanner = Scanner {
@@ -145,7 +161,7 @@ fn outlives(fault: Fault, why: &str) {
     let seen = scanner.worklist(&[("AccessionNumber", &story.accession())]);
     assert_eq!(seen.len(), 1, "what is stored is still shown");
 
-    tell(Fault::NONE);
+    disk.tell(Fault::NONE);
     recovers(&relais);
     load.allow(ORDERS);
     let promised = load.finish();
@@ -169,4 +185,74 @@ fn a10_a_read_only_file_system_acknowledges_nothing_and_recovers_by_itself() {
 #[test]
 fn a10_a_disk_that_fails_to_sync_acknowledges_nothing_and_recovers_by_itself() {
     outlives(Fault::Sync, "not available");
+}
+
+/// Text that no compression makes much shorter.
+fn noise(length: usize) -> String {
+    let mut state = 1_u64;
+    let letters = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'0' + (state >> 58) as u8)
+    });
+    letters
+        .filter(|c| !"\\^|~&".contains(*c))
+        .take(length)
+        .collect()
+}
+
+/// What a sender is told; after a silence it calls again.
+fn told(ris: &mut Sender, relais: &Process, message: &[u8]) -> String {
+    match ris.try_send(message) {
+        Some(ack) => ack.code().to_owned(),
+        None => {
+            *ris = Sender::connect(relais.mllp);
+            "silence".to_owned()
+        }
+    }
+}
+
+#[test]
+fn a10_an_order_that_does_not_fit_any_more_is_kept_by_its_sender_and_smaller_ones_are_taken() {
+    let database = Database::new(Engine::Sqlite);
+    let (disk, environment) = disk(&database);
+    let mut relais = Process::start_with(&database, None, environment);
+    let mut ris = Sender::connect(relais.mllp);
+    let order = |n| Story::of(n).order("NW", "20260602080000");
+    accepted(&ris.send(&order(1)));
+    // Two MiB in a segment that nothing reads: the journal keeps it all the same.
+    let rest = format!("ZZZ|{}\r", noise(2 << 20));
+    let large = [order(2), rest.into_bytes()].concat();
+    disk.tell(Fault::Little.letter());
+    let mut seen = vec![];
+    for _ in 0..3 {
+        seen.push(told(&mut ris, &relais, &large));
+    }
+    // What is left of the disk holds this one, and nobody had to do anything.
+    wait::until("a small order is taken", || {
+        let code = told(&mut ris, &relais, &order(3));
+        let taken = code == "AA";
+        seen.extend(Some(code).filter(|_| !taken));
+        taken.then_some(())
+    });
+    seen.push(told(&mut ris, &relais, &large));
+    let kept = |code: &String| code == "AR" || code == "silence";
+    assert!(seen.iter().all(kept), "{seen:?}");
+    disk.tell(Fault::NONE);
+    wait::until("the large order is taken", || {
+        (told(&mut ris, &relais, &large) == "AA").then_some(())
+    });
+    // On the disk, not only in the process, and each once.
+    relais.kill();
+    relais.restart();
+    let scanner = Scanner {
+        peer: relais.dicom,
+        ae: Story::of(1).station.to_owned(),
+    };
+    for n in 1..=3 {
+        let found = scanner.worklist(&[("AccessionNumber", &Story::of(n).accession())]);
+        assert_eq!(found.len(), 1, "order {n}");
+    }
+    print(&format!("Little: told {seen:?}"));
 }

@@ -3,8 +3,9 @@
 use super::{api::write_tokens, database::Database, evidence, http, wait};
 use relais::simulate::department::SITE_FILES;
 use std::{
-    fs::File,
+    fs::{File, Permissions},
     net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -61,6 +62,8 @@ impl Process {
             configuration(&database.url, [mllp, dicom, http], target),
         )
         .unwrap();
+        // A test's PostgreSQL may have a password.
+        std::fs::set_permissions(&config, Permissions::from_mode(0o600)).unwrap();
         Self {
             child: spawn(&config, &environment),
             config,

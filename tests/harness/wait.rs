@@ -42,18 +42,19 @@ pub fn within<T>(deadline: Duration, what: &str, look: impl FnMut() -> Option<T>
 pub fn within_or<T>(
     deadline: Duration,
     what: impl Fn() -> String,
-    mut look: impl FnMut() -> Option<T>,
+    look: impl FnMut() -> Option<T>,
 ) -> T {
+    at_most(deadline, look).unwrap_or_else(|| panic!("not seen within {deadline:?}: {}", what()))
+}
+
+/// Polls `look` until it yields a value; `None` if it has not when the deadline is over.
+pub fn at_most<T>(deadline: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
-        if let Some(seen) = look() {
+        let seen = look();
+        if seen.is_some() || start.elapsed() > deadline {
             return seen;
         }
-        assert!(
-            start.elapsed() < deadline,
-            "not seen within {deadline:?}: {}",
-            what()
-        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -5,7 +5,9 @@ use crate::{
         Answered, Key, Pynetdicom, answered, findscu, findscu_command, identifier, order_all, parse,
     },
     harness::{
+        database::{Database, Engine},
         effort,
+        process::Process,
         scanner::runtime,
         tools::{dcmtk, run},
         wait,
@@ -184,6 +186,54 @@ fn d04_a_cancel_ends_the_answer_and_the_association_goes_on() {
             "{answer}"
         );
     }
+    pynetdicom.finish();
+}
+
+#[test]
+fn d04_more_matches_than_the_limit_end_with_a700_and_the_association_goes_on() {
+    let database = Database::new(Engine::Sqlite);
+    let limit = ("RELAIS_DICOM_MAX_RESULTS", "3".to_owned());
+    let relais = Process::start_with(&database, None, vec![limit]);
+    order_all(relais.mllp);
+    let said = "more than 3 items match: narrow the query";
+    let all = identifier(&[]);
+    let ct1 = [
+        (">ScheduledStationAETitle", "CT1_SCANNER"),
+        (">Modality", "CT"),
+    ];
+    // Two associations of DCMTK's with two queries each; the first three answers are good.
+    let printed = run(&mut findscu_command(relais.dicom, &["--repeat", "2"], &[]));
+    let answer = parse(&printed);
+    assert_eq!(
+        (answer.exams.as_str(), answer.status.as_str()),
+        ("1 3 6 1 3 6", "A700")
+    );
+    assert_eq!(answer.pending, ["FF00"]);
+    assert!(printed.contains(said), "{printed}");
+    // As many as the limit are no more than it.
+    let narrow = findscu(relais.dicom, &[], &ct1);
+    assert_eq!(
+        (narrow.exams.as_str(), narrow.status.as_str()),
+        ("1 2 5", "0000")
+    );
+    let mut pynetdicom = Pynetdicom::start("query.py", relais.dicom);
+    for _ in 0..3 {
+        let answer = pynetdicom.ask(&json!({ "query": all }));
+        assert_eq!(answered(&answer).exams, "1 3 6", "{answer}");
+        assert_eq!(
+            (&answer["status"], &answer["comment"]),
+            (&json!("A700"), &json!(said))
+        );
+        assert_eq!(answer["pending"], json!(["FF00"]));
+        // The same association.
+        let answer = pynetdicom.ask(&json!({ "query": identifier(&ct1) }));
+        assert_eq!(answered(&answer).exams, "1 2 5");
+        assert_eq!(
+            (&answer["status"], &answer["comment"]),
+            (&json!("0000"), &json!(""))
+        );
+    }
+    // It also answers C-ECHO, and is released.
     pynetdicom.finish();
 }
 

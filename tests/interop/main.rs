@@ -13,6 +13,7 @@ mod department;
 mod devices;
 mod fhir;
 mod mpps;
+mod mpps_attributes;
 mod schemas;
 
 use harness::{

@@ -81,7 +81,7 @@ fn changed(mut data: Value, changes: &Value) -> Value {
 }
 
 /// `relais serve` that takes the standard at its word.
-fn strict() -> (Process, Database) {
+pub fn strict() -> (Process, Database) {
     let (mut relais, database) = serve();
     relais.kill();
     let config = database.dir.join("relais.toml");

@@ -78,17 +78,20 @@ fn h02_what_holds_patients_or_secrets_is_made_for_its_owner_alone(app: &TestApp)
     fs::set_permissions(&backup, Permissions::from_mode(0o644)).unwrap();
     let mut engine = app.relais.lock().unwrap();
     assert!(engine.terminate().success());
+    // So does one that takes the place of a database of a wider mode, which is kept as it was.
+    fs::set_permissions(dir.join("relais.db"), Permissions::from_mode(0o666)).unwrap();
     let told = relais(&app.database, &["restore", backup.to_str().unwrap()]);
     assert_eq!(told.code, 0, "{}", told.text);
     engine.restart();
     drop(engine);
     let found = made(app);
-    let wide: Vec<&str> = found
+    let wide: Vec<(&str, u32)> = found
         .iter()
         .filter(|(_, mode)| *mode != 0o600)
-        .map(|(name, _)| name.as_str())
+        .map(|(name, mode)| (name.split("-restore-").next().unwrap_or(name), *mode))
         .collect();
-    assert_eq!(wide, ["copy.db"], "{found:?}");
+    let kept = "relais.db.before";
+    assert_eq!(wide, [("copy.db", 0o644), (kept, 0o666)], "{found:?}");
 }
 
 fn a_file_that_others_may_read_is_told_at_the_start(app: &TestApp) {
@@ -107,7 +110,18 @@ fn a_file_that_others_may_read_is_told_at_the_start(app: &TestApp) {
         fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
     };
     widen("tokens", 0o644);
-    if !app.database.is_postgres() {
+    widen("relais.toml", 0o644);
+    if app.database.is_postgres() {
+        // Only a password makes the configuration a secret.
+        let file = app.database.dir.join("relais.toml");
+        let config = fs::read_to_string(&file).unwrap();
+        let config = config.replace("://postgres@", "://postgres:secret@");
+        fs::write(&file, config).unwrap();
+        expected.insert(
+            0,
+            "relais.toml has mode 0644 and holds the password of the database: ",
+        );
+    } else {
         widen("relais.db", 0o640);
         // What SQLite makes beside it is as wide as it is.
         expected = vec![
@@ -120,6 +134,7 @@ fn a_file_that_others_may_read_is_told_at_the_start(app: &TestApp) {
     engine.restart();
     assert_eq!(told(&engine.log()), expected);
     assert!(engine.log().contains("chmod 600"));
+    assert!(!engine.log().contains("postgres:secret"));
     assert_eq!(
         mode(&app.database.dir.join("tokens")),
         0o644,

@@ -89,7 +89,7 @@ impl Store {
                     .push(") > 0");
             }
         }
-        // Each kind in a statement of its own: the index of accession numbers holds no other.
+        // Each kind in a statement of its own: each has an index that holds no other.
         for (kinds, value) in [
             (["accession"].as_slice(), &filter.accession),
             (&["accession", "step"], &filter.number),

@@ -138,6 +138,13 @@ async fn every_list_is_narrowed_and_ordered_by_an_index() {
             ),
             (
                 exams(ExamFilter {
+                    number: some("S1"),
+                    ..ExamFilter::default()
+                }),
+                "exam_key_step",
+            ),
+            (
+                exams(ExamFilter {
                     incomplete: true,
                     ..ExamFilter::default()
                 }),
