@@ -15,6 +15,7 @@ mod m2026_11_23_leases;
 mod m2026_11_23_links;
 mod m2026_11_23_waiting;
 mod m2026_11_23_window;
+mod m2026_11_24_names;
 mod m2026_11_24_steps;
 
 /// All migrations, oldest first.
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_waiting::Waiting),
             Box::new(m2026_11_23_links::Links),
             Box::new(m2026_11_24_steps::Steps),
+            Box::new(m2026_11_24_names::Names),
         ]
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::ids::{ExamId, PatientId, PerformedId};
 use crate::domain::patient::Patient;
 use crate::domain::performed::{PerformedStep, Series};
 use crate::domain::value::Value as RecordValue;
-use crate::store::{ExamFilter, ListedExam, ListedPerformed, PerformedFilter};
+use crate::store::{ExamFilter, ListedExam, ListedPerformed, PatientFilter, PerformedFilter};
 use serde_json::{Value, json};
 
 /// Events that an exam's page shows.
@@ -153,12 +153,11 @@ fn step_whole(step: &Step) -> Value {
 
 /// `GET /api/patients`
 pub async fn patients(ask: Ask) -> Result<Reply, Problem> {
-    let identifier = ask.params.text("identifier");
-    let rows = ask
-        .state
-        .store
-        .list_patients(identifier, ask.page())
-        .await?;
+    let filter = PatientFilter {
+        identifier: ask.params.owned("identifier"),
+        name: ask.params.owned("name"),
+    };
+    let rows = ask.state.store.list_patients(&filter, ask.page()).await?;
     Ok(ask.paged(
         rows,
         |row| (0, row.patient.id.0),

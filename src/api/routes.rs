@@ -137,6 +137,11 @@ const PATIENTS: &[Param] = &[
         Kind::Text(128),
         "Any identifier of the patient, whoever issued it.",
     ),
+    Param::query(
+        "name",
+        Kind::Text(128),
+        "The beginning of the name, family^given; case and accents do not count. The audit trail keeps what was asked.",
+    ),
     LIMIT,
     CURSOR,
 ];

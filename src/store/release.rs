@@ -85,7 +85,8 @@ impl Store {
         if let Schema::Newer(migration) = self.schema().await? {
             return Err(newer(&migration));
         }
-        Ok(Migrator::up(&self.write, None).await?)
+        Migrator::up(&self.write, None).await?;
+        self.fold_names().await
     }
 
     /// What the database was made by.

@@ -78,6 +78,7 @@ pub(super) const TABLES: &[Table] = &[
             ("id", Int),
             ("version", Int),
             ("merged_into", Int),
+            ("name_fold", Text),
             ("doc", Text),
         ],
     ),

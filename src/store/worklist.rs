@@ -317,10 +317,7 @@ fn select_steps(sql: Sql, narrow: &Narrow, after: Option<Cursor>, limit: u32) ->
         }
     }
     if let Some(prefix) = &narrow.name_prefix_fold {
-        sql = sql.push(" AND i.name_fold >= ").bind(text(prefix));
-        if let Some(end) = after_prefix(prefix) {
-            sql = sql.push(" AND i.name_fold < ").bind(text(&end));
-        }
+        sql = begins(sql.push(" AND "), "i.name_fold", prefix);
     }
     if let Some(cursor) = after {
         sql = sql
@@ -339,6 +336,15 @@ fn shown_to(started_too: bool) -> String {
     match started_too {
         false => "i.visible = 1".to_owned(),
         true => "(i.visible = 1 OR i.status = 'started' AND i.start IS NOT NULL)".to_owned(),
+    }
+}
+
+/// `column` begins with `prefix`, as an index finds it.
+pub(super) fn begins(sql: Sql, column: &str, prefix: &str) -> Sql {
+    let sql = sql.push(&format!("{column} >= ")).bind(text(prefix));
+    match after_prefix(prefix) {
+        Some(end) => sql.push(&format!(" AND {column} < ")).bind(text(&end)),
+        None => sql,
     }
 }
 

@@ -56,15 +56,20 @@ fn row(exam: &Exam, patient: &Patient, step: &Step, missing: &[Missing], zone: &
         },
         accession: text(exam.order.text("accession_number")),
         patient_value: text(patient.fields.text("id")),
-        name_fold: match patient.fields.first("name") {
-            Some(Value::Name(name)) => name_fold(name),
-            _ => String::new(),
-        },
+        name_fold: patient_fold(patient),
         rp_id: text(exam.procedure.text("id")),
         study_uid: text(exam.study_uid()),
         modality,
         stations,
         missing: missing.iter().map(|m| m.word()).collect(),
+    }
+}
+
+/// The name of a patient, folded; empty if it has none.
+pub fn patient_fold(patient: &Patient) -> String {
+    match patient.fields.first("name") {
+        Some(Value::Name(name)) => name_fold(name),
+        _ => String::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     Test,
     app::TestApp,
     harness::{
+        api::Api,
         cli::relais,
         database::{Database, Engine, root},
         endpoint::{Endpoint, is},
@@ -12,6 +13,7 @@ use crate::{
         scanner::{Pps, Scanner},
     },
 };
+use relais::api::access::Role;
 use std::fs;
 
 pub const TESTS: &[Test] = &[
@@ -60,6 +62,14 @@ fn h04_a_database_of_the_previous_release_is_migrated_and_served_on(app: &TestAp
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].text("AccessionNumber"), Some("DEMO26000107"));
     assert_eq!(found[0].text("PatientName"), Some("CASANOVA^Letizia"));
+
+    // So is the window, by names that the old release did not fold.
+    let api = Api {
+        addr: engine.http,
+        role: Some(Role::Viewer),
+    };
+    let named = api.get("/api/patients?name=casanova%5Elet");
+    assert_eq!(named["items"].as_array().map(Vec::len), Some(1), "{named}");
 
     // A resend is recognised across the upgrade, a change and a report find their exam, the open performed step is ended.
     let mut ris = Sender::connect(engine.mllp);

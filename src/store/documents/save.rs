@@ -10,6 +10,7 @@ use crate::domain::performed::PerformedStep;
 use crate::domain::report::Report;
 use crate::domain::value::{self, Value as RecordValue};
 use crate::domain::world::Doc;
+use crate::worklist::project::patient_fold;
 use jiff::tz::TimeZone;
 use sea_orm::{ConnectionTrait, Value};
 
@@ -72,13 +73,16 @@ fn local(value: Option<&RecordValue>, zone: &TimeZone) -> Option<i64> {
 impl Txn {
     pub(crate) async fn save_patients(&self, docs: &[&Doc<Patient>]) -> Result<(), StoreError> {
         const TAIL: &str = " ON CONFLICT (id) DO UPDATE SET version = excluded.version, \
-             merged_into = excluded.merged_into, doc = excluded.doc WHERE patient.version = excluded.version - 1";
-        let mut insert = Insert::into("patient", &["id", "version", "merged_into", "doc"]);
+             merged_into = excluded.merged_into, name_fold = excluded.name_fold, doc = excluded.doc \
+             WHERE patient.version = excluded.version - 1";
+        const COLUMNS: &[&str] = &["id", "version", "merged_into", "name_fold", "doc"];
+        let mut insert = Insert::into("patient", COLUMNS);
         for d in docs {
             insert.row([
                 d.doc.id.0.into(),
                 (d.stored + 1).into(),
                 opt_int(d.doc.merged_into.map(|id| id.0)),
+                text(&patient_fold(&d.doc)),
                 encode(&d.doc)?,
             ]);
         }

@@ -20,7 +20,7 @@ pub use exams::{ExamFilter, ListedExam};
 pub use mapping::RevisionRow;
 pub use messages::{MessageFilter, MessageRow};
 pub use outbox::{AttemptRow, Depth, OutboxList};
-pub use patients::ListedPatient;
+pub use patients::{ListedPatient, PatientFilter};
 pub use performed::{ListedPerformed, PerformedFilter};
 pub use queries::QueryFilter;
 

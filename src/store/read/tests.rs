@@ -151,8 +151,24 @@ async fn every_list_is_narrowed_and_ordered_by_an_index() {
                 "worklist_item_missing",
             ),
             (
-                store.patient_page(Some("80010037"), PAGE),
+                store.patient_page(
+                    &PatientFilter {
+                        identifier: some("80010037"),
+                        ..PatientFilter::default()
+                    },
+                    PAGE,
+                ),
                 "patient_key_value",
+            ),
+            (
+                store.patient_page(
+                    &PatientFilter {
+                        name: some("Dupr"),
+                        ..PatientFilter::default()
+                    },
+                    PAGE,
+                ),
+                "patient_name",
             ),
             (
                 store.performed_page(&PerformedFilter::default(), PAGE),
