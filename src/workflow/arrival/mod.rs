@@ -60,8 +60,8 @@ struct Played {
     world: World,
     /// Messages that were refused, at least for some steps, or came too late, as the site's policy flags.
     refused: Vec<(usize, Reason)>,
-    /// Ends of some steps that were taken for the end of the order.
-    whole: BTreeSet<usize>,
+    /// How the copies of each message were taken: true = for the end of the order, though it names some steps.
+    whole: BTreeMap<usize, BTreeSet<bool>>,
     /// The steps that each A10 found to be due.
     due: BTreeMap<usize, BTreeSet<String>>,
 }
@@ -89,10 +89,10 @@ fn play(day: &Day, order: &[Copy]) -> Played {
             Ok(events) if events.iter().any(|e| judged.contains(&e.name())) => {
                 played.refused.push((copy.said, Reason::OrderFinal));
             }
-            Ok(_) if ends_unplaced(day, &played.world, &said.commands) => {
-                played.whole.insert(copy.said);
+            Ok(_) => {
+                let whole = ends_unplaced(day, &played.world, &said.commands);
+                played.whole.entry(copy.said).or_default().insert(whole);
             }
-            Ok(_) => {}
         }
         if let Some(before) = before {
             let after = arrived_steps(&played.world);
@@ -224,18 +224,24 @@ fn unfair(
         let out = judged.into_iter().map(|(said, _)| *said).collect();
         return Ok(Some((Exception::JudgedOnArrival, out)));
     }
-    let whole: Vec<usize> = arrived
-        .whole
-        .symmetric_difference(&expected.whole)
-        .copied()
-        .collect();
+    let whole = differing(&arrived.whole, &expected.whole);
     if !whole.is_empty() {
         return Ok(Some((Exception::WholeWithoutStudy, whole)));
     }
-    let due = arrived.due.keys().chain(expected.due.keys());
-    let differs = due.filter(|said| arrived.due.get(said) != expected.due.get(said));
-    let out: Vec<usize> = differs.copied().collect();
+    let out = differing(&arrived.due, &expected.due);
     Ok((!out.is_empty()).then_some((Exception::DueOnArrival, out)))
+}
+
+/// The messages of which the two orders tell something else.
+fn differing<T: PartialEq>(
+    arrived: &BTreeMap<usize, T>,
+    expected: &BTreeMap<usize, T>,
+) -> Vec<usize> {
+    let both: BTreeSet<&usize> = arrived.keys().chain(expected.keys()).collect();
+    let differs = both
+        .into_iter()
+        .filter(|said| arrived.get(said) != expected.get(said));
+    differs.copied().collect()
 }
 
 /// The first lines that one picture has and the other has not.
