@@ -11,7 +11,7 @@ pub use self::core::{Core, For};
 use crate::api::access::Tokens;
 use crate::api::{ApiState, serve};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Target};
 use crate::dicom::charset::Charset;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::mpps_scp::MppsScp;
@@ -24,12 +24,11 @@ use crate::mappings::reload::{Reloader, watch};
 use crate::private::{Exposed, exposed};
 use crate::publish::fhir::FhirTarget;
 use crate::publish::render::{Outbound, Settings as Rendering};
-use crate::publish::scope::Site;
+use crate::publish::scope::{Destination, Site};
 use crate::publish::worker::{self, Mapping};
 use crate::store::{Store, sqlite_files};
 use crate::workflow::Workflow;
 use anyhow::Context;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +122,7 @@ impl App {
             .targets
             .iter()
             .map(|target| {
-                let fhir = FhirTarget::new(&target.url, target.timeout, rendering(&config))
+                let fhir = FhirTarget::new(&target.url, target.timeout, rendering(&config, target))
                     .with_context(|| format!("target {} cannot be set up", target.name))?;
                 Ok((target.name.clone(), fhir))
             })
@@ -291,7 +290,7 @@ async fn readiness(store: &Store, workflow: &Workflow) -> Result<(), String> {
 }
 
 /// What publications say of the site, and by which addresses FHIR knows its authorities.
-fn rendering(config: &Config) -> Rendering {
+fn rendering(config: &Config, target: &Target) -> Rendering {
     let issuers = config.links.iter().filter_map(|link| {
         let issuer = link.default_issuer.as_ref()?;
         Some((
@@ -312,7 +311,11 @@ fn rendering(config: &Config) -> Rendering {
             zone: config.site.zone.clone(),
         },
         issuers: issuers.collect(),
-        profiles: BTreeMap::new(),
+        target: Destination {
+            name: target.name.clone(),
+            profiles: target.profiles.clone(),
+        },
+        references: target.references.clone(),
     }
 }
 

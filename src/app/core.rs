@@ -73,6 +73,11 @@ impl Core {
             Ok(mappings) => mappings,
             Err(refused) => kept_mappings(&config, &store, refused).await?,
         });
+        for target in &config.targets {
+            if let Some(why) = mappings.current().missing_pack(&target.profiles) {
+                return Err(anyhow!("target {}: {why}", target.name));
+            }
+        }
         let node = store
             .register_node(&node_name(&config, purpose), clock.now())
             .await

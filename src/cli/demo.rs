@@ -31,11 +31,14 @@ pub struct Demo {
     /// Leave every published Bundle in this directory, one file each, in the order of publication.
     #[arg(long, value_name = "DIR")]
     bundles: Option<PathBuf>,
+    /// Profile packs that the endpoint wants: fr-core@2.2.0.
+    #[arg(long, value_name = "NAME@VERSION")]
+    profile: Vec<String>,
 }
 
 /// Runs the demo. Exit code 1 if anything is not as the script says.
 pub fn run(demo: &Demo) -> ExitCode {
-    match block_on(play(demo.keep, demo.bundles.as_deref())) {
+    match block_on(play(demo)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -44,7 +47,8 @@ pub fn run(demo: &Demo) -> ExitCode {
     }
 }
 
-async fn play(keep: bool, bundles: Option<&Path>) -> anyhow::Result<()> {
+async fn play(demo: &Demo) -> anyhow::Result<()> {
+    let (keep, bundles) = (demo.keep, demo.bundles.as_deref());
     let clock = Clock::default();
     let now = clock.now();
     let dir = std::env::temp_dir().join(format!(
@@ -59,7 +63,7 @@ async fn play(keep: bool, bundles: Option<&Path>) -> anyhow::Result<()> {
     .context("cannot open the port of the simulated endpoint")?;
     let fhir = FhirServer::start(endpoint, clock.clone())
         .context("cannot start the simulated endpoint")?;
-    let config = configuration(&dir, &fhir.url, keep)?;
+    let config = configuration(&dir, &fhir.url, keep, &demo.profile)?;
     let day = now.hl7(&config.site.zone).chars().take(8).collect();
     let ae_title = config.dicom.ae_title.clone();
     let app = App::start(config).await?;
@@ -201,7 +205,12 @@ fn conclude(summary: &Summary, app: &App, fhir: &FhirServer, dir: &Path, keep: b
 }
 
 /// Writes the demo's own configuration and site layer, and reads it as `relais serve` would.
-fn configuration(dir: &Path, endpoint: &str, keep: bool) -> anyhow::Result<Config> {
+fn configuration(
+    dir: &Path,
+    endpoint: &str,
+    keep: bool,
+    profiles: &[String],
+) -> anyhow::Result<Config> {
     let port = |usual: u16| if keep { usual } else { 0 };
     let mut text = String::new();
     write!(
@@ -231,6 +240,7 @@ ins_authorities = ["1.2.250.1.213.1.4.10"]
 name = "mes"
 kind = "fhir"
 url = "{endpoint}"
+profiles = {profiles:?}
 "#,
         port(2575),
         port(11112),

@@ -6,6 +6,8 @@ use crate::dicom::dictionary::{tag_of, traits, vr_of};
 use crate::domain::reason::{Class, Reason};
 use crate::domain::record::{Bad, FIELDS};
 use crate::domain::value::Kind;
+use crate::fhir::profile::Structure;
+use crate::fhir::shape::add::{Container, VALUE_TYPES};
 use crate::fhir::shape::{SHAPES, Section, Target};
 use crate::hl7::ack::{before_2_7, code_of};
 use crate::mapping::codes;
@@ -192,6 +194,7 @@ fn mapping() -> String {
         ));
         targets(&mut page, "", shape.targets, shape.sections);
     }
+    added(&mut page);
     page.push_str("\n## Diagnostics\n\n`docs/mapping/errors.md` has each with an example; `relais explain M025` prints one.\n\n| code | title | cure |\n|---|---|---|\n");
     for code in codes::all() {
         page.push_str(&format!(
@@ -202,6 +205,36 @@ fn mapping() -> String {
         ));
     }
     page
+}
+
+/// What outbound files may add, and what packs may ask for.
+fn added(page: &mut String) {
+    let containers: Vec<String> = Container::WORDS
+        .iter()
+        .map(|(word, _)| format!("`[[add.{word}]]`"))
+        .collect();
+    page.push_str(&format!(
+        "\n## Additions\n\n{}; how they are written: `docs/mapping/outbound.md`. The key of an extension's value names its type:\n\n\
+         | key | takes | meaning |\n|---|---|---|\n",
+        containers.join(", ")
+    ));
+    for type_ in VALUE_TYPES {
+        let kinds: Vec<&str> = type_.target.kinds.iter().map(|k| k.name()).collect();
+        page.push_str(&format!(
+            "| `{}` | {} | {} |\n",
+            type_.target.name,
+            kinds.join(", "),
+            type_.target.doc
+        ));
+    }
+    let structures: Vec<String> = Structure::WORDS
+        .iter()
+        .map(|(word, ..)| format!("`{word}`"))
+        .collect();
+    page.push_str(&format!(
+        "\nStructures that a profile pack may ask for: {}.\n",
+        structures.join(", ")
+    ));
 }
 
 /// Sections nest as deep as the shapes declare them: two levels.

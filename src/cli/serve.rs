@@ -124,6 +124,10 @@ fn beyond_the_file(config: &Config, set: &MappingSet) -> Vec<String> {
             ));
         }
     }
+    for target in &config.targets {
+        let missing = set.missing_pack(&target.profiles);
+        problems.extend(missing.map(|why| format!("target `{}`: {why}", target.name)));
+    }
     if let Err(error) = read_tokens(config) {
         problems.push(format!("{error:#}"));
     }

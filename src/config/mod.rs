@@ -8,6 +8,7 @@ pub mod settings;
 use crate::domain::policy::Policy;
 use crate::domain::time::Role;
 use crate::domain::value::Issuer;
+use crate::fhir::reference::References;
 use crate::hl7::charset::Charset;
 use crate::hl7::message::Contradiction;
 use crate::mapping::LinkView;
@@ -182,6 +183,10 @@ pub struct Target {
     pub url: String,
     /// Limit of one request.
     pub timeout: Duration,
+    /// Profile packs by name and version, at most one version of each.
+    pub profiles: Vec<String>,
+    /// How resources are written there and referred to.
+    pub references: References,
 }
 
 impl Config {

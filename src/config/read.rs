@@ -306,6 +306,7 @@ mod tests {
     use crate::config::DEFAULT_LINK;
     use crate::diagnostic::render;
     use crate::domain::value::Issuer;
+    use crate::fhir::reference::{Mode, Style};
 
     const GOOD: &str = include_str!("../../relais.toml");
 
@@ -313,6 +314,40 @@ mod tests {
         match read("relais.toml", text, Path::new("/site"), &[]) {
             Ok(_) => vec![],
             Err(problems) => problems.iter().map(|p| render(p, text)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_target_chooses_packs_and_how_resources_are_written() {
+        let with = |lines: &str| format!("{GOOD}\n{lines}\n");
+        let good = with(
+            "profiles = [\"fr-core@2.2.0\"]\nreferences = \"conditional\"\n\
+             resources = { contained = [\"Practitioner\"], create-if-missing = [\"Patient\"] }",
+        );
+        let config = read("relais.toml", &good, Path::new("/site"), &[]).expect("good");
+        let target = config.targets.last().expect("a target");
+        assert_eq!(target.profiles, ["fr-core@2.2.0"]);
+        assert_eq!(target.references.mode("Practitioner"), Mode::Contained);
+        assert_eq!(target.references.mode("Patient"), Mode::CreateIfMissing);
+        assert_eq!(target.references.style, Style::Conditional);
+        for (lines, cure) in [
+            ("profiles = [\"fr-core\"]", "with its version"),
+            ("profiles = [\"a@1\", \"a@2\"]", "two versions"),
+            (
+                "resources = { contained = [\"Patient\"] }",
+                "create-if-missing",
+            ),
+            (
+                "resources = { off = [\"Device\"], reference = [\"Device\"] }",
+                "two words",
+            ),
+            ("resources = { contaned = [] }", "contained"),
+        ] {
+            let found = problems(&with(lines));
+            assert!(
+                found.len() == 1 && found[0].contains(cure),
+                "{lines}: {found:?}"
+            );
         }
     }
 

@@ -413,6 +413,27 @@ pub const SETTINGS: &[Setting] = &[
         "30",
         "Limit of one request.",
     ),
+    s(
+        "target",
+        "profiles",
+        "a list of NAME@VERSION",
+        "[]",
+        "Profile packs (mappings/profiles/) that resources for this target claim and follow: `fr-core@2.2.0`, `eu-imaging@1.0.0-ballot`.",
+    ),
+    s(
+        "target",
+        "references",
+        "logical, conditional",
+        "logical",
+        "How things that are not sent there are referred to: by identifier and name, or as `Type?identifier=` for the server to resolve.",
+    ),
+    s(
+        "target",
+        "resources",
+        "{ update, create-if-missing, reference, contained, off } with lists of types",
+        "{}",
+        "What becomes of a type: ours to write, made only if missing, another system's, inside the resource that refers to it, left out.",
+    ),
 ];
 
 /// The keys of a section.

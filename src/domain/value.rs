@@ -203,6 +203,8 @@ pub enum Thing {
     /// The study of an exam or performed step; studies are told apart by their UID, so this carries the performed or exam id.
     Study(i64),
     Report(super::ids::ReportId),
+    /// The visit of an exam.
+    Visit(super::ids::ExamId),
 }
 
 /// One value of a field.

@@ -6,13 +6,42 @@
 use super::shape::Held;
 use relais_fhir_structure::Unread;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks one resource. The refusal names the element; its rule is the caller's to add.
 pub fn resource(resource: &Json) -> Result<(), Held> {
     let type_ = resource["resourceType"].as_str().unwrap_or_default();
     read_back(type_, resource)?;
-    walk(type_, "", resource)
+    walk(type_, "", resource)?;
+    contained(type_, resource)
+}
+
+/// Each reference to a contained resource leads to one, and none is there for nothing (dom-3, ref-1).
+fn contained(type_: &str, resource: &Json) -> Result<(), Held> {
+    fn anchors<'j>(value: &'j Json, found: &mut BTreeSet<&'j str>) {
+        match value {
+            Json::Array(items) => items.iter().for_each(|v| anchors(v, found)),
+            Json::Object(members) => {
+                let reference = members.get("reference").and_then(Json::as_str);
+                found.extend(reference.and_then(|r| r.strip_prefix('#')));
+                members.values().for_each(|v| anchors(v, found));
+            }
+            _ => {}
+        }
+    }
+    let mut wanted = BTreeSet::new();
+    anchors(resource, &mut wanted);
+    let inside = resource["contained"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    let there: BTreeSet<&str> = inside.iter().filter_map(|c| c["id"].as_str()).collect();
+    match wanted == there && there.len() == inside.len() {
+        true => Ok(()),
+        false => Err(held(
+            &format!("{type_}.contained"),
+            "references inside and what is contained do not fit (dom-3, ref-1)",
+        )),
+    }
 }
 
 /// Checks a transaction Bundle: each resource, each request, and that every reference inside leads to an entry of the right type.
@@ -151,8 +180,10 @@ fn string(path: &str, name: &str, text: &str) -> Result<(), Held> {
     let good = match name {
         "id" | "uid" => is_id(text),
         "system" if path.contains(".telecom[") => true,
+        // The parts of an extension are named inside it, not by an address.
+        "url" if path.matches(".extension[").count() > 1 => is_uri(text) || is_id(text),
         "system" | "url" | "profile" | "fullUrl" => is_uri(text),
-        "reference" => is_uri(text),
+        "reference" => text.strip_prefix('#').map_or_else(|| is_uri(text), is_id),
         "code" => super::datatype::is_code(text),
         "contentType" => text
             .split_once('/')
@@ -205,14 +236,6 @@ fn invariants(path: &str, name: &str, element: &Json) -> Result<(), Held> {
     }
     if name == "identifier" && !has("value") {
         return Err(held(path, "an identifier without value identifies nothing"));
-    }
-    if let Some(reference) = element.get("reference").and_then(Json::as_str)
-        && reference.starts_with('#')
-    {
-        return Err(held(
-            path,
-            "a contained reference without contained resource (ref-1)",
-        ));
     }
     Ok(())
 }

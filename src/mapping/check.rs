@@ -3,6 +3,7 @@
 //! Each rule is checked where it stands (paths against the definitions, names against the scope, functions and tables against their
 //! declarations, kinds against the target); [`whole`] then looks at the merged file: circles, required targets.
 
+mod bound;
 mod call;
 mod lint;
 mod path;

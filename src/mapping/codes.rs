@@ -5,6 +5,7 @@
 //! every golden to what is printed; `BLESS=1` rewrites them.
 
 mod files;
+mod outbound;
 mod rules;
 mod standards;
 mod worklist;
@@ -105,6 +106,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         .iter()
         .chain(rules::CODES)
         .chain(standards::CODES)
+        .chain(outbound::CODES)
         .chain(worklist::CODES)
 }
 

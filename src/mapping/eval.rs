@@ -34,6 +34,10 @@ pub trait Scope<'m> {
     fn name(&self, _path: &NamePath, _ev: &Eval<'_, 'm>) -> Answer<'m> {
         Ok(vec![])
     }
+    /// Names of the profile packs in force, without versions: the column `fhir.fr-core` beats `fhir` where `fr-core` is.
+    fn packs(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// A value that was left out or shortened, for the journal and the operator. Without patient data.
@@ -125,7 +129,10 @@ impl<'m> Eval<'_, 'm> {
             ExprKind::Name(path) => self.name(path),
             ExprKind::Relative(relative) => self.relative(relative, at),
             ExprKind::Text(text) => Ok(vec![Item::text(text.as_str())]),
-            ExprKind::Integer(n) => Ok(vec![Item::text(n.to_string())]),
+            ExprKind::Integer(n) => {
+                let number = Datum::Value(Value::Number(n.to_string()));
+                Ok(vec![Item::new(number, Spot::Nowhere)])
+            }
             ExprKind::None | ExprKind::Inherited => Ok(vec![]),
             ExprKind::Clear => Ok(vec![Item::new(Datum::Null, Spot::Nowhere)]),
             ExprKind::Alternatives(list) | ExprKind::Attempts(list) => {
@@ -250,6 +257,10 @@ impl<'m> Eval<'_, 'm> {
                 let value = self.consts.get(*name).cloned();
                 let item = |v| Item::new(Datum::Value(v), Spot::Nowhere);
                 Ok(value.into_iter().map(item).collect())
+            }
+            [word @ ("true" | "false")] => {
+                let value = Datum::Value(Value::Bool(*word == "true"));
+                Ok(vec![Item::new(value, Spot::Nowhere)])
             }
             _ => self.scope.name(path, self),
         }

@@ -68,6 +68,8 @@ const STEP: &str = "ScheduledProcedureStepSequence";
 pub struct RecordScope<'m> {
     /// Later names hide earlier ones.
     pub roots: Vec<(&'static str, &'m Node<'m>)>,
+    /// Names of the profile packs in force, without versions.
+    pub packs: Vec<String>,
 }
 
 impl<'m> RecordScope<'m> {
@@ -77,13 +79,20 @@ impl<'m> RecordScope<'m> {
             Node::Object { children, .. } => children.iter().map(|(n, c)| (*n, c)).collect(),
             _ => vec![],
         };
-        Self { roots }
+        Self {
+            roots,
+            packs: vec![],
+        }
     }
 }
 
 impl<'m> Scope<'m> for RecordScope<'m> {
     fn name(&self, path: &super::ast::NamePath, ev: &Eval<'_, 'm>) -> Answer<'m> {
         record_source::select(&self.roots, path, ev)
+    }
+
+    fn packs(&self) -> &[String] {
+        &self.packs
     }
 }
 

@@ -7,12 +7,10 @@ mod reader;
 
 pub use reader::{FileReader, with_inherited};
 
-use super::ast::Group;
 use super::check;
 use super::definitions::{FieldDefinition, hl7_segments};
-use super::device::DeviceRules;
 use super::model::*;
-use super::{device, section, table};
+use super::{device, pack, section, table};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::fhir::shape;
 use crate::toml_file::{At, Codes, Doc, Table};
@@ -28,8 +26,8 @@ pub const TOML_CODES: Codes = Codes {
     missing: "M004",
 };
 
-/// Most files of which each is the next one's base.
-const MAX_BASES: usize = 16;
+/// Most files that are open at once, each the next one's base: a chain is followed no further.
+const MAX_OPEN: usize = 16;
 
 /// Everything that was loaded.
 #[derive(Debug, Default)]
@@ -55,6 +53,14 @@ pub fn load(files: &[SourceFile]) -> Loaded {
             load_table(top, name, &mut loaded);
         } else if in_directory(&top.name, "segments/", ".toml").is_some() {
             load_segment(top, &mut loaded);
+        }
+    }
+    for versions in layers.values() {
+        if let Some(top) = versions.last()
+            && let Some(name) = pack::full_name(&top.name)
+        {
+            let problems = pack::load(top, name, &mut loaded.library);
+            loaded.problems.extend(problems);
         }
     }
     let mut loader = Loader {
@@ -188,19 +194,7 @@ impl Loader<'_, '_> {
                 parent.bases.insert(0, std::mem::take(&mut parent.name));
                 parent
             }
-            None => Model {
-                name: String::new(),
-                kind: header.kind,
-                bases: vec![],
-                messages: vec![],
-                claims_at: 0..0,
-                when: None,
-                ignore: None,
-                each: (Group::Message, None),
-                sections: vec![],
-                consts: BTreeMap::new(),
-                device: DeviceRules::default(),
-            },
+            None => Model::empty(header.kind),
         };
         inherit(&mut model, file);
         model.kind = kind_in(header.kind, &root, file)?;
@@ -250,16 +244,12 @@ impl Loader<'_, '_> {
             root.doc().report(problem.maybe_hint(hint));
             return None;
         };
-        if self.open.len() >= MAX_BASES {
-            root.doc().report(
-                Diagnostic::error(
-                    "M008",
-                    root.doc().file(),
-                    base.span.clone(),
-                    format!("more than {MAX_BASES} bases one upon the other"),
-                )
-                .hint("nobody can say which line counts: put them together"),
-            );
+        if self.open.len() >= MAX_OPEN {
+            let message = format!("more than {MAX_OPEN} files deep");
+            let file = root.doc().file();
+            let problem = Diagnostic::error("M091", file, base.span.clone(), message);
+            root.doc()
+                .report(problem.hint("at most 4: put some of them together"));
             return None;
         }
         if self.open.contains(&(name.clone(), found)) {
@@ -304,26 +294,26 @@ fn kind_in(kind: FileKind, root: &Table<'_>, file: &SourceFile) -> Option<FileKi
     }
 }
 
-/// Most files that one value of a worklist may pass through: the default, a vendor's model, the device.
-const DEEPEST: usize = 3;
-
+/// Reports a file that stands on too many others: a value of a worklist passes through the default, a vendor's model and the device.
 fn too_deep(model: &Model, root: &Table<'_>) {
-    if !matches!(model.kind, FileKind::Worklist | FileKind::Device) {
-        return;
-    }
+    let (code, most, hint) = match model.kind {
+        FileKind::Worklist | FileKind::Device => {
+            ("M117", 3, "worklist/default, a vendor's model, the device")
+        }
+        _ => ("M091", 4, "put two of them together"),
+    };
     // The same file of several layers is one step.
     let mut names: Vec<&str> = model.bases.iter().map(String::as_str).collect();
     names.push(&model.name);
     names.sort_unstable();
     names.dedup();
-    if names.len() > DEEPEST {
+    if names.len() > most {
         let place = root.item("base").map_or(0..0, |base| base.outer_span());
         let message = format!("{} files deep", names.len());
-        let problem = Diagnostic::error("M117", root.doc().file(), place, message);
+        let problem = Diagnostic::error(code, root.doc().file(), place, message);
         let chain = model.bases.join(" <- ");
-        root.doc().report(problem.label(chain).hint(format!(
-            "at most {DEEPEST}: worklist/default, a vendor's model, the device"
-        )));
+        let hint = format!("at most {most}: {hint}");
+        root.doc().report(problem.label(chain).hint(hint));
     }
 }
 

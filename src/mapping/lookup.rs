@@ -3,8 +3,9 @@
 use super::ast::{Call, Expr, ExprKind};
 use super::eval::{Answer, Datum, Eval, Item};
 use super::table::{Row, Table, values};
+use super::typing;
 use crate::domain::reason::{Hl7Place, Place, Reason, Refusal};
-use crate::domain::value::{Coding, Concept, Value};
+use crate::domain::value::{Coding, Concept, Kind, Value};
 
 /// Looks every piped value up (or, without a pipe, the arguments once).
 pub fn table<'m>(
@@ -119,28 +120,79 @@ fn one<'m>(
     let Some(lead) = items.iter().flatten().next() else {
         return Ok(vec![]);
     };
-    let found = table.find(&wanted);
-    let Some(row) = found else {
-        return miss(call, table, lead, &wanted, ev, at);
+    let found = match table.find(&wanted) {
+        Some(row) => {
+            let via = format!("table {}:{}", table.file, row.line);
+            let item = |value: Value| {
+                let mut item = (*lead).clone().with(value);
+                item.via.push(via.clone());
+                item
+            };
+            let values = results(call, table, row, ev.scope.packs());
+            values.into_iter().map(item).collect()
+        }
+        None => miss(call, table, lead, &wanted, ev, at)?,
     };
-    let via = format!("table {}:{}", table.file, row.line);
-    let item = |value: Value| {
-        let mut item = (*lead).clone().with(value);
-        item.via.push(via.clone());
-        item
+    Ok(match (&piped, adds(call)) {
+        (Some(source), true) => vec![with_source(source, found, call)],
+        _ => found,
+    })
+}
+
+/// `add: true`: the source's own codings stay, those of the row follow.
+fn adds(call: &Call) -> bool {
+    let word = call.named("add").map(|e| &e.kind);
+    matches!(word, Some(ExprKind::Name(path)) if path.text() == "true")
+}
+
+/// The source as a concept with the codings of what was found appended; a bare code of a row is of the system that its column names.
+fn with_source<'m>(source: &Item<'m>, found: Vec<Item<'m>>, call: &Call) -> Item<'m> {
+    let concept = |item: &Item<'m>| match typing::value(item, Kind::Concept) {
+        Ok(Some(Value::Concept(concept))) => concept,
+        _ => Concept::default(),
     };
-    Ok(results(call, table, row).into_iter().map(item).collect())
+    let column = match call.named("column").map(|c| &c.kind) {
+        Some(ExprKind::Text(name)) => Some(name.clone()),
+        _ => None,
+    };
+    let mut whole = concept(source);
+    let mut via = source.via.clone();
+    for item in found {
+        let more = match &item.datum {
+            Datum::Value(Value::Text(code)) => vec![Coding {
+                code: code.clone(),
+                system: column.clone(),
+                display: None,
+            }],
+            _ => concept(&item).codings,
+        };
+        for coding in more {
+            let same = |c: &Coding| c.code == coding.code && c.system == coding.system;
+            if !whole.codings.iter().any(same) {
+                whole.codings.push(coding);
+            }
+        }
+        via.extend(item.via.into_iter().filter(|v| !source.via.contains(v)));
+    }
+    Item {
+        via,
+        ..source.clone().with(Value::Concept(whole))
+    }
 }
 
 /// The values of a row: a concept if the table has `code` and `system` and no column is asked for.
-fn results(call: &Call, table: &Table, row: &Row) -> Vec<Value> {
+fn results(call: &Call, table: &Table, row: &Row, packs: &[String]) -> Vec<Value> {
     let cell = |name: &str| {
         let column = table.column(Some(name))?;
         let text = row.cells.get(column)?;
         (!text.is_empty()).then(|| text.clone())
     };
     let column = match call.named("column").map(|c| &c.kind) {
-        Some(ExprKind::Text(name)) => table.column(Some(name)),
+        Some(ExprKind::Text(name)) => packs
+            .iter()
+            .filter_map(|pack| table.column(Some(&format!("{name}.{pack}"))))
+            .find(|column| row.cells.get(*column).is_some_and(|c| !c.is_empty()))
+            .or_else(|| table.column(Some(name))),
         _ if table.column(Some("code")).is_some() && table.column(Some("system")).is_some() => {
             let coding = cell("code").map(|code| Coding {
                 code,

@@ -31,6 +31,7 @@ pub mod load;
 mod lookup;
 pub mod model;
 mod outbound;
+mod pack;
 pub mod parser;
 mod record_source;
 pub mod schema;
@@ -105,6 +106,17 @@ impl MappingSet {
     /// Files among those that a link reads (all for an empty list) that take the same message and cannot be told apart.
     pub fn rivals(&self, inbound: &[String]) -> Vec<Diagnostic> {
         check::senders(self.models.values(), inbound)
+    }
+
+    /// What is wrong with the profile packs that a target names: the first one that is not there, with those that are.
+    pub fn missing_pack(&self, packs: &[String]) -> Option<String> {
+        let known = &self.library.packs;
+        let missing = packs.iter().find(|p| !known.contains_key(*p))?;
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        Some(format!(
+            "there is no profile pack {missing}; there are {}",
+            names.join(", ")
+        ))
     }
 
     /// A code table by name without `.csv`.

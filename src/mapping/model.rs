@@ -3,9 +3,11 @@
 use super::ast::{Cond, Dialect, Expr};
 use super::definitions::Segments;
 use super::device::DeviceRules;
+use super::pack::Pack;
 use super::table::Table;
 use crate::domain::record::FieldDef;
 use crate::domain::value::Value;
+use crate::fhir::shape::add::{Container, ValueType};
 use crate::fhir::shape::{Shape, Target};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -93,6 +95,22 @@ pub struct Section {
     pub label: Arc<str>,
 }
 
+/// An `[[add.x]]` block.
+#[derive(Debug, Clone)]
+pub struct Addition {
+    /// The section to whose elements it is added; empty = the resource.
+    pub section: String,
+    pub container: Container,
+    /// Of an extension.
+    pub url: String,
+    /// Of an extension's value.
+    pub type_: Option<&'static ValueType>,
+    /// The pack that a target must use, by name or by name and version.
+    pub profile: Option<String>,
+    pub when: Option<Cond>,
+    pub rule: Rule,
+}
+
 /// A condition of a file, with its place.
 #[derive(Debug, Clone)]
 pub struct Guard {
@@ -117,12 +135,32 @@ pub struct Model {
     /// Group word, and the segment that makes rows inside each group.
     pub each: (super::ast::Group, Option<String>),
     pub sections: Vec<Section>,
+    /// What an outbound file adds to its resource.
+    pub additions: Vec<Addition>,
     pub consts: BTreeMap<String, Value>,
     /// Whom a worklist file is for, how it talks, what it shows.
     pub device: DeviceRules,
 }
 
 impl Model {
+    /// A model without a line.
+    pub fn empty(kind: FileKind) -> Self {
+        Self {
+            name: String::new(),
+            kind,
+            bases: vec![],
+            messages: vec![],
+            claims_at: 0..0,
+            when: None,
+            ignore: None,
+            each: (super::ast::Group::Message, None),
+            sections: vec![],
+            additions: vec![],
+            consts: BTreeMap::new(),
+            device: DeviceRules::default(),
+        }
+    }
+
     /// `ihe_order`: how links and bases name it.
     pub fn stem(&self) -> &str {
         stem(&self.name)
@@ -153,4 +191,6 @@ pub struct Library {
     pub tables: BTreeMap<String, Table>,
     /// HL7 segments, `segments/*.toml` included.
     pub segments: Segments,
+    /// Profile packs by name and version: `fr-core@2.2.0`.
+    pub packs: BTreeMap<String, Pack>,
 }

@@ -6,11 +6,15 @@ use super::item::RecordScope;
 use super::model::{FileKind, Goal, Model, Rule};
 use super::parser;
 use super::{ast::Dialect, record_source, text, typing};
+use crate::domain::fields::Origin;
 use crate::domain::ids::JournalId;
 use crate::domain::node::Node;
 use crate::domain::value::Value;
-use crate::fhir::shape::{Held, KindName, Section, Shape, Target, Values};
+use crate::fhir::profile::Profile;
+use crate::fhir::shape::add::Addition;
+use crate::fhir::shape::{Held, KindName, OwnValues, Section, Shape, Target, Values};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 impl MappingSet {
     /// The values of a resource (`fhir.Patient`); `None` if the file's `when` does not hold for this scope.
@@ -50,8 +54,13 @@ impl MappingSet {
                 Err(refusal) => return Err(run.held("when", &guard.label, refusal.to_string())),
             }
         }
-        run.values("set", shape.targets, shape.sections, resource)
-            .map(Some)
+        let profiles = run.profiles()?;
+        let mut values = run.values("set", "", shape.targets, shape.sections, resource)?;
+        for profile in &profiles {
+            run.own(profile, &mut values)?;
+        }
+        values.profiles = profiles;
+        Ok(Some(values))
     }
 }
 
@@ -84,9 +93,123 @@ impl<'r, 'm> Run<'r, 'm> {
         }
     }
 
+    /// The profiles that the resource claims: of each of the target's packs the first one whose `when` holds.
+    fn profiles(&mut self) -> Result<Vec<Arc<Profile>>, Held> {
+        let type_ = self.shape.type_name();
+        let mut claimed = Vec::new();
+        for full in self.packs() {
+            let Some(pack) = self.set.library.packs.get(&full) else {
+                let why = format!("there is no profile pack {full}; the target names it");
+                return Err(self.held("meta.profile", "", why));
+            };
+            self.scope.packs.push(pack.name.clone());
+            for choice in pack.resources.get(type_).into_iter().flatten() {
+                let holds = match &choice.when {
+                    None => true,
+                    Some(guard) => {
+                        let holds = self.eval(&guard.label).cond(&guard.cond, None);
+                        holds.map_err(|refusal| {
+                            self.held("meta.profile", &guard.label, refusal.to_string())
+                        })?
+                    }
+                };
+                if holds {
+                    claimed.push(Arc::clone(&choice.profile));
+                    break;
+                }
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// `target.profiles`.
+    fn packs(&self) -> Vec<String> {
+        let Some((_, Node::Object { children, .. })) =
+            self.scope.roots.iter().find(|(n, _)| *n == "target")
+        else {
+            return vec![];
+        };
+        let texts = children.iter().find(|(n, _)| *n == "profiles");
+        let Some((_, Node::Values(values))) = texts else {
+            return vec![];
+        };
+        let texts = values.iter().filter_map(Value::comparable);
+        texts.map(str::to_owned).collect()
+    }
+
+    /// Values of the targets that a profile opens, by the file's rules for its pack.
+    fn own(&self, profile: &Profile, values: &mut Values) -> Result<(), Held> {
+        let model = self.model;
+        let name = profile.pack.split('@').next().unwrap_or_default();
+        for pack in [name, profile.pack.as_str()] {
+            let section = format!("profile.{pack}");
+            let rules = model.sections.iter().filter(|s| s.name == section);
+            for rule in rules.flat_map(|s| &s.rules) {
+                let (Goal::Element(target), Some(own)) = (&rule.goal, profile.own(&rule.name))
+                else {
+                    continue;
+                };
+                let (found, _) = self.found(target, rule, &own.name)?;
+                values
+                    .own
+                    .retain(|o| o.target != rule.name || o.pack != profile.pack);
+                if !found.is_empty() {
+                    values.own.push(OwnValues {
+                        pack: profile.pack.clone(),
+                        target: rule.name.clone(),
+                        values: found,
+                        rule: rule.label.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the file adds to an element, as far as it is meant for this target and says something.
+    fn additions(&self, section: &str) -> Result<Vec<Addition>, Held> {
+        let packs = self.packs();
+        let meant = |name: &String| {
+            let is_it = |p: &String| p == name || p.split('@').next() == Some(name);
+            packs.iter().any(is_it)
+        };
+        let mut all = Vec::new();
+        for block in self.model.additions.iter().filter(|a| a.section == section) {
+            let rule = &block.rule;
+            if !block.profile.as_ref().is_none_or(meant) {
+                continue;
+            }
+            if let Some(when) = &block.when {
+                let holds = self.eval(&rule.label).cond(when, None);
+                match holds {
+                    Ok(true) => {}
+                    Ok(false) => continue,
+                    Err(refusal) => {
+                        return Err(self.held("add", &rule.label, refusal.to_string()));
+                    }
+                }
+            }
+            let Goal::Element(target) = rule.goal else {
+                continue;
+            };
+            let (values, _) = self.found(target, rule, "add")?;
+            if !values.is_empty() {
+                all.push(Addition {
+                    container: block.container,
+                    url: block.url.clone(),
+                    type_: block.type_,
+                    values,
+                    rule: rule.label.to_string(),
+                });
+            }
+        }
+        Ok(all)
+    }
+
     fn values(
         &mut self,
         section: &str,
+        added_to: &str,
         targets: &'static [Target],
         sections: &'static [Section],
         path: &str,
@@ -107,6 +230,7 @@ impl<'r, 'm> Run<'r, 'm> {
                 return Err(self.held(&format!("{path}.{}", target.name), label, why));
             }
         }
+        values.additions = self.additions(added_to)?;
         for inner in sections {
             let elements = self.section(inner, path)?;
             if !elements.is_empty() {
@@ -124,7 +248,13 @@ impl<'r, 'm> Run<'r, 'm> {
             let path = format!("{path}.{}", section.name);
             let kept = self.kept(section.name);
             let run = match kept {
-                true => self.values(section.name, section.targets, section.sections, &path),
+                true => self.values(
+                    section.name,
+                    section.name,
+                    section.targets,
+                    section.sections,
+                    &path,
+                ),
                 false => Ok(Values::default()),
             };
             self.scope.roots.pop();
@@ -167,10 +297,26 @@ impl<'r, 'm> Run<'r, 'm> {
         rule: &Rule,
         values: &mut Values,
     ) -> Result<(), Held> {
+        let (found, origins) = self.found(target, rule, target.name)?;
+        if !found.is_empty() {
+            values.targets.insert(target.name, found);
+            values.rules.insert(target.name, rule.label.to_string());
+            values.origins.insert(target.name.to_owned(), origins);
+        }
+        Ok(())
+    }
+
+    /// The values that a rule gives for a target, each once, with their origins.
+    fn found(
+        &self,
+        target: &'static Target,
+        rule: &Rule,
+        name: &str,
+    ) -> Result<(Vec<Value>, Vec<Origin>), Held> {
         let items = self
             .eval(&rule.label)
             .rule(rule, target.list)
-            .map_err(|refusal| self.held(target.name, &rule.label, refusal.to_string()))?;
+            .map_err(|refusal| self.held(name, &rule.label, refusal.to_string()))?;
         let mut found: Vec<Value> = Vec::new();
         let mut origins = Vec::new();
         for item in &items {
@@ -183,12 +329,7 @@ impl<'r, 'm> Run<'r, 'm> {
             found.push(value);
             origins.extend(item.origins(JournalId(0), &rule.label));
         }
-        if !found.is_empty() {
-            values.targets.insert(target.name, found);
-            values.rules.insert(target.name, rule.label.to_string());
-            values.origins.insert(target.name.to_owned(), origins);
-        }
-        Ok(())
+        Ok((found, origins))
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! A schema knows names and shapes. What stands inside a rule, and whether a table or a base exists, is said by `relais mapping check`.
 
+mod outbound;
+
 use super::ast::Group;
 use super::definitions::worklist;
 use super::device::OPEN;
-use super::section::RESERVED;
+use super::section::{self, RESERVED};
 use crate::dicom::charset::Charset;
 use crate::domain::record::{LISTS, SECTIONS, STEP_STATUS, fields_of};
-use crate::fhir::shape::{self, Shape, Target};
+use crate::fhir::shape;
 use serde_json::{Map, Value as Json, json};
 
 /// Every schema, by the name of its file.
@@ -17,10 +19,11 @@ pub fn schemas() -> Vec<(String, Json)> {
         ("inbound.json".to_owned(), inbound()),
         ("worklist.json".to_owned(), worklist_item()),
         ("segment.json".to_owned(), segment()),
+        ("profile.json".to_owned(), outbound::pack()),
     ];
     for shape in shape::SHAPES {
         let name = shape.resource.to_lowercase().replace('.', "-");
-        all.push((format!("{name}.json"), resource(shape)));
+        all.push((format!("{name}.json"), outbound::resource(shape)));
     }
     all
 }
@@ -47,17 +50,34 @@ fn page(title: &str, properties: Map<String, Json>, required: &[&str]) -> Json {
                 { "type": "array", "items": { "type": "string" }, "minItems": 1 }
             ]
         },
+        "condition": {
+            "description": "a condition in single quotes, or true or false",
+            "type": ["string", "boolean"]
+        },
         "constant": {
             "anyOf": [
                 { "type": "string" },
                 object(
-                    map(["code", "system", "display", "text", "identifier", "issuer"].map(|k| (k, json!({ "type": "string" })))),
+                    map(section::CONSTANT.map(|k| (k, json!({ "type": "string" })))),
                     &[]
                 )
             ]
         }
     });
     page
+}
+
+/// In files of what leaves a rule may also be a truth value or a whole number as TOML writes them.
+fn leaving(mut page: Json) -> Json {
+    let one = json!({ "type": ["string", "boolean", "integer"] });
+    let several = json!({ "type": "array", "items": one, "minItems": 1 });
+    page["definitions"]["rule"]["anyOf"] = json!([one, several]);
+    page
+}
+
+/// A condition.
+fn condition() -> Json {
+    json!({ "$ref": "#/definitions/condition" })
 }
 
 fn map<'k>(entries: impl IntoIterator<Item = (&'k str, Json)>) -> Map<String, Json> {
@@ -97,7 +117,6 @@ fn inbound() -> Json {
     ]
     .map(Group::word);
     let texts = json!({ "type": "array", "items": { "type": "string" } });
-    let condition = json!({ "type": "string", "description": "a condition in single quotes" });
     let from = object(
         map([
             ("kind", json!({ "enum": ["hl7v2", "dicom.mpps"] })),
@@ -109,8 +128,8 @@ fn inbound() -> Json {
                     { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 2 }
                 ] }),
             ),
-            ("when", condition.clone()),
-            ("ignore", condition),
+            ("when", condition()),
+            ("ignore", condition()),
         ]),
         &[],
     );
@@ -144,7 +163,7 @@ fn table_of(section: &str, reserved: &[&str]) -> Json {
     }
     let mut keys = table.properties();
     keys.extend(words(reserved));
-    keys.entry("when").or_insert(json!({ "type": "string" }));
+    keys.entry("when").or_insert(condition());
     for list in LISTS.iter().filter(|l| l.parent == section) {
         keys.insert(
             list.section.to_owned(),
@@ -162,6 +181,7 @@ fn words(reserved: &[&str]) -> Map<String, Json> {
     let word = |key: &&str| {
         let allowed = match *key {
             "if_none" => json!({ "enum": ["skip", "once", "refuse"] }),
+            "when" => condition(),
             _ => json!({ "type": "string" }),
         };
         ((*key).to_owned(), allowed)
@@ -187,11 +207,11 @@ fn worklist_item() -> Json {
     open(&mut set);
     keys.insert("set".to_owned(), set);
     keys.extend(device());
-    page(
+    leaving(page(
         "Relais: a scheduled step becomes a worklist item",
         keys,
         &["format"],
-    )
+    ))
 }
 
 /// What a file says of its device: `[speaks]`, `[limits]`, `[shows]`.
@@ -216,7 +236,7 @@ fn device() -> Map<String, Json> {
     let shows = [
         ("stations", texts),
         ("modality", text.clone()),
-        ("when", text),
+        ("when", condition()),
         ("days", object(map(days), &["back", "ahead"])),
         (
             "statuses",
@@ -251,50 +271,6 @@ fn open(schema: &mut Json) {
             json!({ "^[A-Z][A-Za-z0-9]+$": further }),
         );
     }
-}
-
-fn resource(shape: &Shape) -> Json {
-    let text = json!({ "type": "string" });
-    let from = object(
-        map([
-            ("kind", json!({ "enum": [shape.from] })),
-            ("when", text.clone()),
-        ]),
-        &[],
-    );
-    let name = json!({ "enum": [shape.resource] });
-    let to = object(
-        map([
-            ("resource", name.clone()),
-            ("shape", name),
-            ("identity", text),
-        ]),
-        &[],
-    );
-    let mut keys = common(from, Some(to));
-    keys.insert("set".to_owned(), targets(shape.targets));
-    fn below(sections: &[shape::Section], keys: &mut Map<String, Json>) {
-        for section in sections {
-            keys.insert(section.name.to_owned(), blocks(targets(section.targets)));
-            below(section.sections, keys);
-        }
-    }
-    below(shape.sections, &mut keys);
-    page(
-        &format!("Relais: the record becomes {}", shape.resource),
-        keys,
-        &["format"],
-    )
-}
-
-fn targets(targets: &[Target]) -> Json {
-    let mut table = Tree::default();
-    for target in targets {
-        table.insert(target.name, said(target.doc));
-    }
-    let mut keys = table.properties();
-    keys.extend(words(&["when"]));
-    object(keys, &[])
 }
 
 fn segment() -> Json {

@@ -33,7 +33,16 @@ const SITE: Name = Parts(
         ("local_system", Val(TEXT, false)),
     ],
 );
-const PATIENT: Name = With("patient", true, &[]);
+const PATIENT: Name = With(
+    "patient",
+    true,
+    &[("ins_qualified", Val(Kind::Bool, false))],
+);
+const VISIT: Name = With("visit", true, &[]);
+const TARGET: Name = Parts(
+    false,
+    &[("name", Val(TEXT, false)), ("profiles", Val(TEXT, true))],
+);
 const EXAM: Name = Parts(
     true,
     &[
@@ -42,7 +51,7 @@ const EXAM: Name = Parts(
         ("started_at", Val(Kind::When, false)),
         ("order", Section("order")),
         ("procedure", Section("procedure")),
-        ("visit", Section("visit")),
+        ("visit", VISIT),
         ("steps", List(&Section("step"))),
         (
             "exam",
@@ -97,7 +106,7 @@ const REPORT: Name = With("report", true, &[("documents", List(&DOCUMENT))]);
 
 /// What a worklist file sees.
 pub const WORKLIST: &[(&str, Name)] = &[
-    ("patient", PATIENT),
+    ("patient", With("patient", true, &[])),
     ("visit", Section("visit")),
     ("order", Section("order")),
     ("procedure", Section("procedure")),
@@ -110,7 +119,7 @@ pub const WORKLIST: &[(&str, Name)] = &[
 /// Every name that an outbound file may see; which of them a shape offers, it says itself.
 pub const OUTBOUND: &[(&str, Name)] = &[
     ("patient", PATIENT),
-    ("visit", Section("visit")),
+    ("visit", VISIT),
     ("order", Section("order")),
     ("procedure", Section("procedure")),
     ("steps", List(&Section("step"))),
@@ -126,6 +135,7 @@ pub const OUTBOUND: &[(&str, Name)] = &[
     ("document", DOCUMENT),
     ("extra", Section("extra")),
     ("site", SITE),
+    ("target", TARGET),
 ];
 
 /// What a path leads to.
@@ -248,7 +258,7 @@ mod tests {
         check("order.clinical.weight_kg", Some(("number", false)));
         check("exams.order.requester.name.family", Some(("text", true)));
         check("study.series.instances.uid", Some(("uid", true)));
-        check("visit", None);
+        check("visit", Some(("thing", false)));
         let wrong = follow(OUTBOUND, &["order", "acession_number"]).map_err(|(at, _)| at);
         assert_eq!(wrong, Err(1));
     }

@@ -7,15 +7,17 @@ use super::model::{FileKind, IfNone, Rule, Section};
 use super::parser::Problem;
 use crate::diagnostic::did_you_mean;
 use crate::domain::record::{LISTS, SECTIONS};
-use crate::domain::value::{Coding, Concept, Identifier, Issuer, Value};
 use crate::fhir::shape;
 use crate::toml_file::{Item, Table};
 use std::collections::BTreeMap;
 
+mod constant;
 mod goal;
+mod outbound;
 
-use goal::goal;
+pub use constant::{CONSTANT, constant, issuer_of};
 pub use goal::wrong_table;
+use goal::{goal, section_targets};
 
 /// Keys of a section that are no targets.
 pub(super) const RESERVED: &[&str] = &["each", "group_by", "if_none", "when"];
@@ -41,6 +43,19 @@ pub fn sections(reader: &mut FileReader<'_, '_>, root: &Table<'_>) {
         let is_worklist = matches!(reader.model.kind, FileKind::Worklist | FileKind::Device);
         if HEADER.contains(&key.value) || is_worklist && BESIDE.contains(&key.value) {
             continue;
+        }
+        if let FileKind::Resource(shape) = reader.model.kind {
+            match key.value {
+                "profile" => {
+                    outbound::profiles(reader, &item);
+                    continue;
+                }
+                "add" => {
+                    outbound::additions(reader, shape, "", &item);
+                    continue;
+                }
+                _ => {}
+            }
         }
         let known = known_sections(reader.model.kind);
         if !known.contains(&key.value) {
@@ -70,7 +85,7 @@ fn known_sections(kind: FileKind) -> Vec<&'static str> {
             .collect(),
         FileKind::Worklist | FileKind::Device => vec!["set", "speaks", "limits", "shows"],
         FileKind::Resource(shape) => {
-            let mut names = vec!["set"];
+            let mut names = vec!["set", "profile", "add"];
             fn below(sections: &'static [shape::Section], names: &mut Vec<&'static str>) {
                 for section in sections {
                     names.push(section.name);
@@ -202,6 +217,12 @@ fn rules(
             continue;
         }
         let target = format!("{}{}", prefix.text, key.value);
+        if let (FileKind::Resource(shape), "add") = (reader.model.kind, target.as_str())
+            && section_targets(shape.sections, &section.name).is_some()
+        {
+            outbound::additions(reader, shape, &section.name, &item);
+            continue;
+        }
         if let Some(inner) = item.as_table(&target) {
             // `[report.document]` is the list section of that name, not a field.
             let is_list = LISTS.iter().any(|l| l.section == key.value);
@@ -285,47 +306,4 @@ fn expressions(
         check::attempts(&exprs, goal, reader);
     }
     Some(exprs)
-}
-
-/// A `[const]` entry: `{ code, system, display }` or `{ identifier, issuer }`.
-pub fn constant(entry: &Table<'_>) -> Option<Value> {
-    let text = |key: &str| entry.text(key).map(|t| t.value.to_owned());
-    entry.finish(&["code", "system", "display", "text", "identifier", "issuer"]);
-    if let Some(code) = text("code") {
-        let coding = Coding {
-            code,
-            system: text("system"),
-            display: text("display"),
-        };
-        return Some(Value::Concept(Concept {
-            codings: vec![coding],
-            text: text("text"),
-        }));
-    }
-    if let Some(value) = text("identifier") {
-        let issuer = text("issuer").map(issuer_of);
-        return Some(Value::Identifier(Identifier {
-            value,
-            issuer,
-            type_: None,
-        }));
-    }
-    text("text").map(Value::Text)
-}
-
-/// An issuer of one text: an OID, else a local name.
-pub fn issuer_of(text: String) -> Issuer {
-    let is_oid = text.contains('.') && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    match is_oid {
-        true => Issuer {
-            namespace: None,
-            universal_id: Some(text),
-            scheme: Some("ISO".to_owned()),
-        },
-        false => Issuer {
-            namespace: Some(text),
-            universal_id: None,
-            scheme: None,
-        },
-    }
 }

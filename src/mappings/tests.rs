@@ -52,3 +52,85 @@ fn a_broken_layer_never_replaces_a_working_set() {
     fs::remove_dir_all(&dir).unwrap();
     assert!(mappings.candidate().is_err());
 }
+
+/// Targets of shapes that no shipped case fills, with the reason.
+const WITHOUT_CASE: &[(&str, &str)] = &[
+    ("fhir.Patient managingOrganization", "a site's choice"),
+    (
+        "fhir.ServiceRequest identifier.other",
+        "for a site's numbers",
+    ),
+    ("fhir.ServiceRequest locationReference", "a site's choice"),
+    (
+        "fhir.ServiceRequest patientInstruction",
+        "no field of the record",
+    ),
+    ("fhir.ImagingStudy interpreter", "stands in the report"),
+    (
+        "fhir.ImagingStudy endpoint",
+        "tables/endpoints.csv is the site's",
+    ),
+    (
+        "fhir.ImagingStudy series.number",
+        "comes with instance notifications",
+    ),
+    ("fhir.ImagingStudy series.bodySite", "not said by series"),
+    (
+        "fhir.ImagingStudy series.endpoint",
+        "tables/endpoints.csv is the site's",
+    ),
+    (
+        "fhir.ImagingStudy instance.number",
+        "comes with instance notifications",
+    ),
+    (
+        "fhir.ImagingStudy instance.title",
+        "comes with instance notifications",
+    ),
+];
+
+#[test]
+fn every_target_has_a_case_or_a_reason() {
+    use crate::fhir::shape::{SHAPES, Section, Target};
+    fn names(prefix: &str, targets: &[Target], sections: &[Section]) -> Vec<String> {
+        let own = targets.iter().map(|t| format!("{prefix}{}", t.name));
+        let inner = |s: &Section| names(&format!("{}.", s.name), s.targets, s.sections);
+        own.chain(sections.iter().flat_map(inner)).collect()
+    }
+    let cases = case_files::cases_of(&root()).unwrap();
+    let mut missing = vec![];
+    for shape in SHAPES {
+        let file = format!("outbound/fhir/{}.toml", snake(shape.type_name()));
+        let wanted = cases.iter().filter(|c| c.file == file);
+        let wants: Vec<&str> = wanted.filter_map(|c| c.want()).collect();
+        for name in names("", shape.targets, shape.sections) {
+            let leaf = match name.split_once('.') {
+                Some(("series" | "instance" | "document", leaf)) => leaf,
+                _ => &name,
+            };
+            let key = match leaf.contains('.') {
+                true => format!("\"{leaf}\""),
+                false => leaf.to_owned(),
+            };
+            let line = |want: &str| want.lines().any(|l| l.starts_with(&format!("{key} =")));
+            let full = format!("{} {name}", shape.resource);
+            let reason = WITHOUT_CASE.iter().any(|(n, _)| *n == full);
+            if !wants.iter().any(|want| line(want)) && !reason {
+                missing.push(full);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// `ImagingStudy` as file names write it.
+fn snake(type_: &str) -> String {
+    let mut name = String::new();
+    for c in type_.chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    name
+}

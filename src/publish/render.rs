@@ -3,7 +3,7 @@
 //! The same documents and mapping give the same bytes: entries are named by uuids of what they are, times come from the record.
 //! Every entry is a conditional update by an identifier that is always there, so a resend changes nothing at the receiver.
 
-use super::scope::{self, EXAM_ARC, PATIENT_ARC, REPORT_ARC, Site};
+use super::scope::{self, Destination, EXAM_ARC, PATIENT_ARC, REPORT_ARC, Site};
 use super::study::Study;
 use crate::domain::event::Subject;
 use crate::domain::exam::Exam;
@@ -14,6 +14,7 @@ use crate::domain::report::Report;
 use crate::domain::value::{Thing, Value};
 use crate::fhir::check;
 use crate::fhir::datatype::{self, Systems};
+use crate::fhir::reference::{Mode, References, search_token};
 use crate::fhir::shape::build::{Context, Entry};
 use crate::fhir::shape::{self, Held, Shape, Values};
 use crate::mapping::MappingSet;
@@ -77,8 +78,10 @@ pub struct Settings {
     pub site: Site,
     /// Names of assigning authorities with their FHIR addresses.
     pub issuers: BTreeMap<String, String>,
-    /// Profile to claim, by resource type.
-    pub profiles: BTreeMap<String, String>,
+    /// The target, as rules see it.
+    pub target: Destination,
+    /// How resources are written and referred to there.
+    pub references: References,
 }
 
 /// The documents of one subject, all of one moment.
@@ -150,11 +153,6 @@ pub fn render_unchecked(
     render.bundle(&render.parts()?)
 }
 
-/// `Patient` of `fhir.Patient`.
-fn type_of(shape: &Shape) -> &'static str {
-    shape.resource.trim_start_matches("fhir.")
-}
-
 /// Adds the rule that filled the element: the one whose target begins the element's name.
 fn blame(mut held: Held, parts: &[Part<'_>]) -> Held {
     let mut path = held.target.split('.');
@@ -164,7 +162,7 @@ fn blame(mut held: Held, parts: &[Part<'_>]) -> Held {
     if held.rule.is_empty() && !element.is_empty() {
         let rules = parts
             .iter()
-            .filter(|p| type_of(p.shape) == type_)
+            .filter(|p| p.shape.type_name() == type_)
             .flat_map(|p| &p.values.rules);
         held.rule = rules
             .filter(|(t, _)| element.starts_with(t.split('.').next().unwrap_or(t)))
@@ -198,17 +196,10 @@ impl<'a> Render<'a> {
         if parts.is_empty() {
             return Ok(None);
         }
-        let entry = |p: &Part<'_>| {
-            let entry = Entry {
-                resource: type_of(p.shape),
-                url: p.url.clone(),
-            };
-            (p.thing, entry)
-        };
-        let entries: BTreeMap<Thing, Entry> = parts.iter().map(entry).collect();
+        let entries = self.things(parts);
         let notes = RefCell::default();
         let mut bundle = Vec::with_capacity(parts.len());
-        for part in parts {
+        for part in parts.iter().filter(|p| self.mode(p).is_sent()) {
             bundle.push(self.entry(part, &entries, &notes)?);
         }
         Ok(Some(Rendered {
@@ -224,7 +215,7 @@ impl<'a> Render<'a> {
     /// All resources of the Bundle, dependencies first. Empty when the subject's own resource is not to be sent.
     fn parts(&self) -> Result<Vec<Part<'a>>, Held> {
         let docs = self.docs;
-        let site = &self.settings.site;
+        let (site, to) = (&self.settings.site, &self.settings.target);
         let owner = docs.survivor.as_ref().filter(|_| !self.is_of_patient());
         let owner = owner.unwrap_or(&docs.patient);
         let mut exams: Vec<&Exam> = docs.exams.iter().collect();
@@ -237,10 +228,11 @@ impl<'a> Render<'a> {
         }
         parts.extend(self.patient(owner)?);
         if self.is_of_patient() {
+            parts.retain(|p| self.mode(p).is_sent());
             return Ok(parts);
         }
         for exam in &exams {
-            let scope = scope::exam_scope(exam, owner, site);
+            let scope = scope::exam_scope(exam, owner, site, to);
             let key = own_key(site, EXAM_ARC, exam.id.0);
             parts.extend(self.part(
                 &shape::service_request::SHAPE,
@@ -258,17 +250,20 @@ impl<'a> Render<'a> {
                 .copied()
                 .filter(|e| belongs(e, study))
                 .collect();
-            let scope = scope::study_scope(study, &of_study, owner, site);
+            let scope = scope::study_scope(study, &of_study, owner, site, to);
             let key = ("urn:dicom:uid".to_owned(), format!("urn:oid:{}", study.uid));
             parts.extend(self.part(&shape::imaging_study::SHAPE, thing, &scope, key)?);
         }
         if let Some(report) = &docs.report {
-            let scope = scope::report_scope(report, &exams, &studies, owner, site);
+            let scope = scope::report_scope(report, &exams, &studies, owner, site, to);
             let key = own_key(site, REPORT_ARC, report.id.0);
             let thing = Thing::Report(report.id);
             parts.extend(self.part(&shape::diagnostic_report::SHAPE, thing, &scope, key)?);
         }
-        let has = |resource: &str| parts.iter().any(|p| type_of(p.shape) == resource);
+        let has = |resource: &str| {
+            let mut all = parts.iter();
+            all.any(|p| p.shape.type_name() == resource && self.mode(p).is_sent())
+        };
         let own = match docs.subject {
             Subject::Patient(_) => "Patient",
             Subject::Exam(_) => "ServiceRequest",
@@ -276,6 +271,49 @@ impl<'a> Render<'a> {
             Subject::Report(_) => "DiagnosticReport",
         };
         Ok(if has(own) { parts } else { vec![] })
+    }
+
+    fn mode(&self, part: &Part<'_>) -> Mode {
+        self.settings.references.mode(part.shape.type_name())
+    }
+
+    /// What references can lead to: the resources of the Bundle, those that another system owns, and the visits.
+    fn things(&self, parts: &[Part<'_>]) -> BTreeMap<Thing, Entry> {
+        let number = |field: Option<&Value>, type_| match field {
+            Some(Value::Identifier(id)) => datatype::identifier(id, type_, &self.systems),
+            _ => None,
+        };
+        let mut things = BTreeMap::new();
+        for part in parts.iter().filter(|p| self.mode(p) != Mode::Off) {
+            let exam = self
+                .docs
+                .exams
+                .iter()
+                .find(|e| Thing::Exam(e.id) == part.thing);
+            let accession = exam.and_then(|e| e.order.first("accession_number"));
+            let entry = Entry {
+                resource: part.shape.type_name(),
+                url: self.mode(part).is_sent().then(|| part.url.clone()),
+                identity: Some(part.identity.clone()),
+                number: number(accession, Some("ACSN")),
+                display: None,
+            };
+            things.insert(part.thing, entry);
+        }
+        for exam in &self.docs.exams {
+            let visit = scope::visit(exam, &self.docs.patient);
+            if let Some(identity) = number(visit.first("number"), Some("VN")) {
+                let entry = Entry {
+                    resource: "Encounter",
+                    url: None,
+                    identity: Some(identity),
+                    number: None,
+                    display: None,
+                };
+                things.insert(Thing::Visit(exam.id), entry);
+            }
+        }
+        things
     }
 
     fn is_of_patient(&self) -> bool {
@@ -299,7 +337,7 @@ impl<'a> Render<'a> {
 
     fn patient(&self, patient: &'a Patient) -> Result<Option<Part<'a>>, Held> {
         let site = &self.settings.site;
-        let scope = scope::patient_scope(patient, site);
+        let scope = scope::patient_scope(patient, site, &self.settings.target);
         let key = patient_key(patient, &self.systems)
             .unwrap_or_else(|| own_key(site, PATIENT_ARC, patient.id.0));
         let part = self.part(
@@ -324,7 +362,7 @@ impl<'a> Render<'a> {
         let Some(values) = self.mapping.outbound(shape.resource, scope)? else {
             return Ok(None);
         };
-        let name = format!("{}|{}|{}", type_of(shape), key.0, key.1);
+        let name = format!("{}|{}|{}", shape.type_name(), key.0, key.1);
         let root = Uuid::new_v5(&Uuid::NAMESPACE_OID, self.settings.site.oid_root.as_bytes());
         let url = format!("urn:uuid:{}", Uuid::new_v5(&root, name.as_bytes()));
         Ok(Some(Part {
@@ -344,7 +382,7 @@ impl<'a> Render<'a> {
         entries: &BTreeMap<Thing, Entry>,
         notes: &RefCell<Vec<(String, String)>>,
     ) -> Result<Json, Held> {
-        let type_ = type_of(part.shape);
+        let type_ = part.shape.type_name();
         let settings = self.settings;
         let mut cx = Context::new(
             &settings.site.zone,
@@ -353,19 +391,24 @@ impl<'a> Render<'a> {
             &self.docs.documents,
         );
         cx.identity = vec![part.identity.clone()];
-        cx.profile = settings.profiles.get(type_).map(String::as_str);
+        cx.references = &settings.references;
         if let Some(patient) = part.patient {
-            cx.ins_qualified = is_qualified(patient);
+            cx.ins_qualified = scope::is_qualified(patient);
             cx.replaced_by = patient
                 .merged_into
                 .and_then(|into| entries.get(&Thing::Patient(into)))
-                .map(|e| e.url.clone());
+                .and_then(|e| e.url.clone());
         }
-        let resource = (part.shape.build)(&part.values, &cx)?;
+        let resource = part.shape.make(&part.values, &cx)?;
         notes.borrow_mut().extend(cx.notes.into_inner());
         let (system, value) = &part.key;
-        let request =
-            json!({"method": "PUT", "url": format!("{type_}?identifier={}", token(system, value))});
+        let query = format!("identifier={}", search_token(system, value));
+        let request = match self.mode(part) {
+            Mode::CreateIfMissing => {
+                json!({"method": "POST", "url": type_, "ifNoneExist": query})
+            }
+            _ => json!({"method": "PUT", "url": format!("{type_}?{query}")}),
+        };
         let entry = with(json!({"fullUrl": part.url}), "resource", resource);
         Ok(with(entry, "request", request))
     }
@@ -401,36 +444,10 @@ fn patient_key(patient: &Patient, systems: &Systems) -> Option<(String, String)>
     }
 }
 
-/// PID-32 `VALI` (IHE PAM France): the national identity was fetched and checked.
-fn is_qualified(patient: &Patient) -> bool {
-    patient
-        .fields
-        .values("reliability")
-        .iter()
-        .any(|v| v.comparable() == Some("VALI"))
-}
-
-/// `system|value` as a search token: FHIR's escapes, then the URI's.
-fn token(system: &str, value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for c in value.chars() {
-        if matches!(c, '\\' | ',' | '$' | '|') {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    let mut out = String::new();
-    for byte in system.bytes().chain([b'|']).chain(escaped.bytes()) {
-        let plain = byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte);
-        if plain {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 #[path = "render_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "profile_tests.rs"]
+mod profile_tests;

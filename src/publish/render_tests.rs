@@ -10,7 +10,7 @@ use crate::publish::testing::{Paths, settings};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 
-fn subjects(subject: Subject) -> Subjects {
+pub(super) fn subjects(subject: Subject) -> Subjects {
     Subjects {
         subject,
         patient: t::patient(),
@@ -22,7 +22,7 @@ fn subjects(subject: Subject) -> Subjects {
     }
 }
 
-fn performed_exam() -> Subjects {
+pub(super) fn performed_exam() -> Subjects {
     let mut docs = subjects(Subject::Performed(PerformedId(3)));
     docs.exams = vec![t::exam(StepStatus::Completed, &[PerformedId(3)])];
     let series = vec![t::series("1.2.3", &[("1.2.3.1", CT), ("1.2.3.2", CT)])];
@@ -249,14 +249,13 @@ fn a_resend_is_the_same_message() {
     assert_eq!(bundle(&performed_exam()), bundle(&performed_exam()));
 }
 
-#[test]
-fn a_token_is_escaped_for_search_and_for_the_address() {
-    assert_eq!(token("urn:oid:1.2", "a,b c"), "urn:oid:1.2%7Ca%5C%2Cb%20c");
-    assert_eq!(token("urn:oid:1.2", "é|"), "urn:oid:1.2%7C%C3%A9%5C%7C");
+/// The shipped outbound files with the tables and packs that they use.
+pub(super) fn shipped() -> MappingSet {
+    shipped_with(&[])
 }
 
-/// The shipped outbound files with the tables that they use.
-fn shipped() -> MappingSet {
+/// The same with files of a site, by name and text.
+pub(super) fn shipped_with(site: &[(&str, &str)]) -> MappingSet {
     macro_rules! files {
         ($($name:literal),* $(,)?) => {
             vec![$(crate::mapping::SourceFile {
@@ -266,7 +265,7 @@ fn shipped() -> MappingSet {
             }),*]
         };
     }
-    let (set, problems) = MappingSet::compile(files![
+    let mut files = files![
         "outbound/fhir/patient.toml",
         "outbound/fhir/service_request.toml",
         "outbound/fhir/imaging_study.toml",
@@ -277,7 +276,19 @@ fn shipped() -> MappingSet {
         "tables/service_request_status.csv",
         "tables/imaging_study_status.csv",
         "tables/diagnostic_report_status.csv",
-    ]);
+        "tables/procedures.csv",
+        "tables/endpoints.csv",
+        "tables/anatomical_region.csv",
+        "tables/fr_identity_status.csv",
+        "profiles/fr-core@2.2.0.toml",
+        "profiles/eu-imaging@1.0.0-ballot.toml",
+    ];
+    files.extend(site.iter().map(|(name, text)| crate::mapping::SourceFile {
+        name: (*name).to_owned(),
+        layer: 1,
+        text: (*text).into(),
+    }));
+    let (set, problems) = MappingSet::compile(files);
     let problems: Vec<&String> = problems.iter().map(|p| &p.message).collect();
     assert!(problems.is_empty(), "{problems:?}");
     set

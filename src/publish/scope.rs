@@ -64,12 +64,44 @@ pub const REPORT_ARC: u8 = 2;
 /// Arc of patients whose own identifier has no issuer that FHIR can name.
 pub const PATIENT_ARC: u8 = 3;
 
+/// What a target is, as far as rules may ask.
+#[derive(Debug, Clone, Default)]
+pub struct Destination {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its profile packs: `fr-core@2.2.0`.
+    pub profiles: Vec<String>,
+}
+
+impl Destination {
+    /// `target` in expressions.
+    pub fn node(&self) -> Node<'static> {
+        let profiles = self.profiles.iter().cloned().map(Value::Text).collect();
+        Node::object(vec![
+            ("name", Node::text(self.name.clone())),
+            ("profiles", Node::Values(profiles)),
+        ])
+    }
+}
+
 /// `patient`: its fields; the whole is the thing.
 pub fn patient(patient: &Patient) -> Node<'_> {
+    let mut children = section("patient", &patient.fields);
+    let has_ins = patient.fields.first("ins").is_some();
+    // Present or absent, not true or false: a bare name in a condition asks whether it is there.
+    if has_ins && is_qualified(patient) {
+        children.push(("ins_qualified", Node::Values(vec![Value::Bool(true)])));
+    }
     Node::Object {
         thing: Some(Thing::Patient(patient.id)),
-        children: section("patient", &patient.fields),
+        children,
     }
+}
+
+/// PID-32 `VALI` (IHE PAM France): the national identity was fetched and checked.
+pub fn is_qualified(patient: &Patient) -> bool {
+    let mut said = patient.fields.values("reliability").iter();
+    said.any(|v| v.comparable() == Some("VALI"))
 }
 
 /// The fields of a section by their catalogue names.
@@ -83,8 +115,24 @@ fn section<'a>(name: &str, fields: &'a Fields) -> Vec<(&'static str, Node<'a>)> 
         .collect()
 }
 
+/// `visit` of an exam: the thing is there as soon as it has a number.
+fn visit_node<'a>(exam: &'a Exam, patient: &'a Patient) -> Node<'a> {
+    let fields = visit(exam, patient);
+    Node::Object {
+        thing: fields.first("number").map(|_| Thing::Visit(exam.id)),
+        children: section("visit", fields),
+    }
+}
+
+/// The visit of the first exam that has one.
+fn visit_of<'a>(exams: &[&'a Exam], who: &'a Patient) -> Node<'a> {
+    let with_number = |e: &&&'a Exam| visit(e, who).first("number").is_some();
+    let exam = exams.iter().find(with_number).or(exams.first());
+    exam.map_or(Node::absent(), |e| visit_node(e, who))
+}
+
 /// `visit` of an exam: as its order said, else as the patient administration last did.
-fn visit<'a>(exam: &'a Exam, patient: &'a Patient) -> &'a Fields {
+pub fn visit<'a>(exam: &'a Exam, patient: &'a Patient) -> &'a Fields {
     if exam.visit.0.is_empty() {
         &patient.visit
     } else {
@@ -107,7 +155,7 @@ pub fn exam<'a>(exam: &'a Exam, patient: &'a Patient, site: &Site) -> Node<'a> {
     children.extend([
         ("order", Node::Fields(&exam.order)),
         ("procedure", Node::Fields(&exam.procedure)),
-        ("visit", Node::Fields(visit(exam, patient))),
+        ("visit", visit_node(exam, patient)),
         ("extra", Node::Fields(&exam.extra)),
         ("steps", steps(exam)),
         (
@@ -126,25 +174,27 @@ fn steps(exam: &Exam) -> Node<'_> {
 }
 
 /// Scope of `fhir.Patient`.
-pub fn patient_scope<'a>(of: &'a Patient, site: &Site) -> Node<'a> {
+pub fn patient_scope<'a>(of: &'a Patient, site: &Site, to: &Destination) -> Node<'a> {
     Node::object(vec![
         ("patient", patient(of)),
         ("visit", Node::Fields(&of.visit)),
         ("site", site.node()),
+        ("target", to.node()),
     ])
 }
 
 /// Scope of `fhir.ServiceRequest`.
-pub fn exam_scope<'a>(of: &'a Exam, who: &'a Patient, site: &Site) -> Node<'a> {
+pub fn exam_scope<'a>(of: &'a Exam, who: &'a Patient, site: &Site, to: &Destination) -> Node<'a> {
     Node::object(vec![
         ("patient", patient(who)),
-        ("visit", Node::Fields(visit(of, who))),
+        ("visit", visit_node(of, who)),
         ("order", Node::Fields(&of.order)),
         ("procedure", Node::Fields(&of.procedure)),
         ("extra", Node::Fields(&of.extra)),
         ("steps", steps(of)),
         ("exam", exam(of, who, site)),
         ("site", site.node()),
+        ("target", to.node()),
     ])
 }
 
@@ -154,13 +204,16 @@ pub fn study_scope<'a>(
     exams: &[&'a Exam],
     who: &'a Patient,
     site: &Site,
+    to: &Destination,
 ) -> Node<'a> {
     Node::object(vec![
         ("study", study(of)),
         ("exams", exam_list(exams, who, site)),
         ("orders", order_list(exams)),
+        ("visit", visit_of(exams, who)),
         ("patient", patient(who)),
         ("site", site.node()),
+        ("target", to.node()),
     ])
 }
 
@@ -171,14 +224,17 @@ pub fn report_scope<'a>(
     studies: &[Study<'a>],
     who: &'a Patient,
     site: &Site,
+    to: &Destination,
 ) -> Node<'a> {
     Node::object(vec![
         ("report", report(of)),
         ("patient", patient(who)),
         ("exams", exam_list(exams, who, site)),
         ("orders", order_list(exams)),
+        ("visit", visit_of(exams, who)),
         ("studies", Node::List(studies.iter().map(study).collect())),
         ("site", site.node()),
+        ("target", to.node()),
     ])
 }
 

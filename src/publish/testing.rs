@@ -11,9 +11,10 @@ use crate::domain::performed::{LinkedBy, PerformedStep, PpsStatus, Series, StepL
 use crate::domain::report::{Report, ReportStatus, ReportVersion};
 use crate::domain::time::{AsOf, Instant, Role, When};
 use crate::domain::value::{Coding, Concept, Document, Identifier, Issuer, Name, Value};
+use crate::fhir::reference::References;
 use crate::fhir::shape::{Held, Values};
 use crate::publish::render::{Outbound, Settings};
-use crate::publish::scope::Site;
+use crate::publish::scope::{Destination, Site};
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -379,6 +380,7 @@ pub fn settings() -> Settings {
             zone: TimeZone::get("Europe/Paris").unwrap(),
         },
         issuers: BTreeMap::new(),
-        profiles: BTreeMap::new(),
+        target: Destination::default(),
+        references: References::default(),
     }
 }

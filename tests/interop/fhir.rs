@@ -191,11 +191,12 @@ fn g01_a_foreign_fhir_server_gets_each_exam_once_though_answers_are_lost_and_the
     );
 }
 
-/// Every Bundle that the demo publishes, as it left.
-fn bundles_of_the_demo(dir: &Path) -> Vec<PathBuf> {
+/// Every Bundle that the demo publishes, as it left, for an endpoint that wants these profile packs.
+fn bundles_of_the_demo(dir: &Path, packs: &[&str]) -> Vec<PathBuf> {
     run(Command::new(env!("CARGO_BIN_EXE_relais"))
         .args(["--log", "error", "demo", "--bundles"])
-        .arg(dir));
+        .arg(dir)
+        .args(packs.iter().flat_map(|pack| ["--profile", pack])));
     let mut files: Vec<PathBuf> = std::fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -218,8 +219,16 @@ fn spoiled(bundle: &Path) -> PathBuf {
 #[test]
 fn g04_two_foreign_validators_find_no_error_in_any_bundle_of_the_demo() {
     let database = Database::new(Engine::Sqlite);
-    let files = bundles_of_the_demo(&database.dir.join("bundles"));
+    let mut files = bundles_of_the_demo(&database.dir.join("bundles"), &[]);
     assert!(files.len() > 100, "{} Bundles", files.len());
+    let packs = ["fr-core@2.2.0", "eu-imaging@1.0.0-ballot"];
+    let with_packs = bundles_of_the_demo(&database.dir.join("profiled"), &packs);
+    let claims = |file: &&PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap();
+        text.contains("/fr-core-patient\"")
+    };
+    assert!(with_packs.iter().filter(claims).count() > 100);
+    files.extend(with_packs);
     let judged = run(node("validate.cjs").args(&files));
     assert!(judged.ends_with(" 0 errors\n"), "{judged}");
     println!("fhir: {judged}");

@@ -110,6 +110,26 @@ fn a_misspelled_key_does_not_fit_its_schema() {
             "format = 1\n[set]\nname.oficial = 'patient.name'\n",
         ),
         (
+            "fhir-patient.json",
+            "format = 1\n[profile.fr-core]\nbirthPlace = 'patient.birth_place'\n[set]\ndeceased = true\n",
+            "format = 1\n[profil.fr-core]\nbirthPlace = 'patient.birth_place'\n",
+        ),
+        (
+            "fhir-imagingstudy.json",
+            "format = 1\n[series]\nwhen = false\n[[series.add.extension]]\nurl = 'https://a.example'\nvalueString = 'series.protocol'\n",
+            "format = 1\n[[series.add.extension]]\nurl = 'https://a.example'\nvalueText = 'series.protocol'\n",
+        ),
+        (
+            "fhir-imagingstudy.json",
+            "format = 1\n[const]\nwado = { endpoint = 'pacs' }\n[[add.note]]\nvalue = '\"x\"'\nwhen = true\n",
+            "format = 1\n[[add.category]]\nvalue = '\"x\"'\n",
+        ),
+        (
+            "profile.json",
+            "format = 1\nsource = 'a'\nlicence = 'b'\n[[Patient.profile]]\nurl = 'https://a.example'\n",
+            "format = 1\nsource = 'a'\nlicence = 'b'\n[[Patient.profile]]\nuri = 'https://a.example'\n",
+        ),
+        (
             "segment.json",
             "format = 1\nsegment = 'ZRD'\n[field]\n1 = { type = 'ST' }\n",
             "format = 1\nsegment = 'ZRD'\n[field]\nA = { type = 'ST' }\n",

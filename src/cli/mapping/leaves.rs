@@ -11,7 +11,7 @@ use crate::domain::world::{Cx, World};
 use crate::fhir::shape::{Held, Values};
 use crate::mapping::device::DEFAULT;
 use crate::mapping::{MappingSet, Translation};
-use crate::publish::scope::{Site, exam_scope, patient_scope};
+use crate::publish::scope::{Destination, Site, exam_scope, patient_scope};
 use crate::worklist::scope::scope;
 use jiff::tz::TimeZone;
 use std::io::{self, Write};
@@ -81,6 +81,10 @@ pub fn show(
         timezone: timezone.to_owned(),
         zone,
     };
+    let to = Destination {
+        name: "sandbox".to_owned(),
+        profiles: vec![],
+    };
     let mut told = Vec::new();
     for event in &events {
         if !told.contains(&event.subject) {
@@ -91,7 +95,7 @@ pub fn show(
         match subject {
             Subject::Patient(id) => {
                 if let Some(patient) = world.patients.get(&id) {
-                    let scope = patient_scope(&patient.doc, &site);
+                    let scope = patient_scope(&patient.doc, &site, &to);
                     resource(
                         "fhir.Patient",
                         &set.outbound("fhir.Patient", &scope),
@@ -121,7 +125,10 @@ pub fn show(
                         Ok(item) => data_set(&item.data, "", &item.origins, phi, out)?,
                     }
                 }
-                let values = set.outbound("fhir.ServiceRequest", &exam_scope(exam, patient, &site));
+                let values = set.outbound(
+                    "fhir.ServiceRequest",
+                    &exam_scope(exam, patient, &site, &to),
+                );
                 resource("fhir.ServiceRequest", &values, phi, out)?;
             }
             // Their resources need what other messages said.

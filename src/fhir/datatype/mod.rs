@@ -4,7 +4,7 @@
 //! unknown coding system leaves the coding without `system`, a person without identifier becomes a display.
 
 use crate::domain::value::{
-    Address, Coding, Concept, Document, Identifier, Location, Name, Organization, Person, Telecom,
+    Address, Coding, Concept, Document, Identifier, Location, Name, Telecom,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -298,56 +298,18 @@ pub fn telecom(telecom: &Telecom) -> Option<Json> {
     out.done()
 }
 
-/// Reference to a person by identifier and name: no Practitioner resource is owned here.
-pub fn practitioner(person: &Person, systems: &Systems) -> Option<Json> {
-    logical(
-        "Practitioner",
-        &person.identifiers,
-        display(&person.name).as_deref(),
-        systems,
-    )
-}
-
-/// Reference to an organization by identifier and name.
-pub fn organization(org: &Organization, systems: &Systems) -> Option<Json> {
-    logical(
-        "Organization",
-        &org.identifiers,
-        org.name.as_deref(),
-        systems,
-    )
-}
-
-fn logical(
-    type_: &str,
-    identifiers: &[Identifier],
-    display: Option<&str>,
-    systems: &Systems,
-) -> Option<Json> {
-    // Without a system the value means nothing outside the sender, so such an identifier is no reference.
-    let known = identifiers
-        .iter()
-        .filter(|i| {
-            i.issuer
-                .as_ref()
-                .is_some_and(|x| systems.issuer(x).is_some())
-        })
-        .find_map(|i| identifier(i, None, systems));
-    let mut out = Element::new();
-    out.put("identifier", known).text("display", display);
-    let Json::Object(parts) = out.done()? else {
-        return None;
+/// The first identifier that means something outside its sender: one whose authority has an address.
+pub fn known(identifiers: &[Identifier], systems: &Systems) -> Option<Json> {
+    let has_address = |i: &&Identifier| {
+        let issuer = i.issuer.as_ref();
+        issuer.is_some_and(|x| systems.issuer(x).is_some())
     };
-    let mut whole = Element::new();
-    whole.text("type", Some(type_));
-    for (key, value) in parts {
-        whole.put(&key, Some(value));
-    }
-    whole.done()
+    let mut all = identifiers.iter().filter(has_address);
+    all.find_map(|i| identifier(i, None, systems))
 }
 
-/// Reference to a place by its words.
-pub fn location(location: &Location) -> Option<Json> {
+/// The words of a place.
+pub fn location(location: &Location) -> Option<String> {
     let words: Vec<&str> = [
         &location.facility,
         &location.point_of_care,
@@ -358,7 +320,7 @@ pub fn location(location: &Location) -> Option<Json> {
     .into_iter()
     .filter_map(|w| w.as_deref().map(str::trim).filter(|w| !w.is_empty()))
     .collect();
-    (!words.is_empty()).then(|| json!({"type": "Location", "display": words.join(" ")}))
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// Attachment with its bytes: size in bytes, hash as FHIR wants it (SHA-1, base64).

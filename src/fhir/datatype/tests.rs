@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::domain::time::When;
-use crate::domain::value::Issuer;
+use crate::domain::value::{Issuer, Person, Value};
+use crate::fhir::shape::build::Context;
 use jiff::tz::TimeZone;
 
 fn paris() -> TimeZone {
@@ -169,17 +170,23 @@ fn a_person_is_referred_to_by_an_identifier_that_means_something() {
             ..Name::default()
         },
     };
+    let refer = |person: Person| {
+        let (zone, systems) = (TimeZone::UTC, Systems::default());
+        let (entries, documents) = Default::default();
+        let cx = Context::new(&zone, &systems, &entries, &documents);
+        cx.refer(&Value::Person(person)).ok()
+    };
     assert_eq!(
-        practitioner(&person(Some("1.2.250.1.71.4.2.1")), &Systems::default()).unwrap(),
+        refer(person(Some("1.2.250.1.71.4.2.1"))).unwrap(),
         json!({"type": "Practitioner",
             "identifier": {"system": "urn:oid:1.2.250.1.71.4.2.1", "value": "10003456789"},
             "display": "Dr Éloïse Bénard"})
     );
     assert_eq!(
-        practitioner(&person(None), &Systems::default()).unwrap(),
+        refer(person(None)).unwrap(),
         json!({"type": "Practitioner", "display": "Dr Éloïse Bénard"})
     );
-    assert_eq!(practitioner(&Person::default(), &Systems::default()), None);
+    assert_eq!(refer(Person::default()), None);
 }
 
 #[test]

@@ -1,68 +1,15 @@
-//! What all shapes share when they turn mapped values into a resource: reading targets as datatypes, references inside the Bundle,
+//! What all shapes share when they turn mapped values into a resource: reading targets as datatypes
 //! and the refusals that name target and rule.
 
+mod context;
+
+pub use context::{Context, Entry};
+
 use super::{Held, KindName, Target, Values};
-use crate::domain::value::{Concept, Thing, Value};
-use crate::fhir::datatype::{self, Element, Systems, Time};
-use jiff::tz::TimeZone;
+use crate::domain::value::{Concept, Value};
+use crate::fhir::datatype::{self, Element, Time};
+use crate::fhir::reference::Mode;
 use serde_json::{Value as Json, json};
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// Where a record thing stands in the Bundle.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Resource type: `Patient` ...
-    pub resource: &'static str,
-    /// `urn:uuid:...`, the entry's fullUrl.
-    pub url: String,
-}
-
-/// Everything that building a resource depends on, beside the mapped values.
-#[derive(Debug)]
-pub struct Context<'a> {
-    /// Zone of the site: gives zone-less times of day their offset.
-    pub zone: &'a TimeZone,
-    /// Names of coding systems and authorities.
-    pub systems: &'a Systems,
-    /// Identifiers that the code adds, first of all the one by which the server finds the resource.
-    pub identity: Vec<Json>,
-    /// Profile to claim (meta.profile), if any.
-    pub profile: Option<&'a str>,
-    /// The Bundle's entries by record thing.
-    pub entries: &'a BTreeMap<Thing, Entry>,
-    /// Bytes of documents by SHA-256.
-    pub documents: &'a BTreeMap<String, Arc<[u8]>>,
-    /// The national identifier of the patient is qualified: only then may it leave.
-    pub ins_qualified: bool,
-    /// fullUrl of the survivor, when the patient was merged into another.
-    pub replaced_by: Option<String>,
-    /// What was left out or supplied: (element, text), without patient data.
-    pub notes: RefCell<Vec<(String, String)>>,
-}
-
-impl<'a> Context<'a> {
-    /// A context without identity, entries for references or documents beyond those given.
-    pub fn new(
-        zone: &'a TimeZone,
-        systems: &'a Systems,
-        entries: &'a BTreeMap<Thing, Entry>,
-        documents: &'a BTreeMap<String, Arc<[u8]>>,
-    ) -> Self {
-        Self {
-            zone,
-            systems,
-            identity: vec![],
-            profile: None,
-            entries,
-            documents,
-            ins_qualified: false,
-            replaced_by: None,
-            notes: RefCell::new(vec![]),
-        }
-    }
-}
 
 /// One element under construction: the resource itself or an element of a section.
 pub(super) struct Build<'a> {
@@ -113,7 +60,7 @@ impl<'a> Build<'a> {
         Ok(build)
     }
 
-    /// A resource: type, claimed profile and identifiers of ours come first.
+    /// A resource: its type comes first.
     pub fn resource(
         type_: &'static str,
         targets: &'static [Target],
@@ -122,9 +69,6 @@ impl<'a> Build<'a> {
     ) -> Result<Self, Held> {
         let mut build = Self::new(type_, targets, values, cx)?;
         build.out.text("resourceType", Some(type_));
-        if let Some(profile) = cx.profile {
-            build.out.put("meta", Some(json!({"profile": [profile]})));
-        }
         Ok(build)
     }
 
@@ -261,17 +205,14 @@ impl<'a> Build<'a> {
         all
     }
 
-    /// References to people and organizations, by identifier and name.
+    /// References to people and organizations, by identifier and name; each once.
     pub fn actors(&self, target: &str) -> Vec<Json> {
         let mut all = Vec::new();
         for value in self.values.all(target) {
-            let actor = match value {
-                Value::Person(p) => datatype::practitioner(p, self.cx.systems),
-                Value::Organization(o) => datatype::organization(o, self.cx.systems),
-                _ => None,
-            };
-            if let Some(actor) = actor.filter(|a| !all.contains(a)) {
-                all.push(actor);
+            match self.cx.refer(value) {
+                Ok(actor) if !all.contains(&actor) => all.push(actor),
+                Ok(_) => {}
+                Err(why) => self.note(target, &why),
             }
         }
         all
@@ -279,58 +220,45 @@ impl<'a> Build<'a> {
 
     /// References to places, by their words.
     pub fn places(&self, target: &str) -> Vec<Json> {
-        self.values
-            .all(target)
-            .iter()
-            .filter_map(|v| match v {
-                Value::Location(l) => datatype::location(l),
-                Value::Text(t) => {
-                    datatype::text(t).map(|t| json!({"type": "Location", "display": t}))
-                }
-                _ => None,
-            })
-            .collect()
+        let place = |v: &Value| match v {
+            Value::Text(words) => self.cx.references.outside("Location", None, Some(words)),
+            other => self.cx.refer(other).ok(),
+        };
+        self.values.all(target).iter().filter_map(place).collect()
     }
 
     /// References to Endpoints: an address or literal reference, else an AE title as its display.
     pub fn endpoints(&self, target: &str) -> Vec<Json> {
-        self.values
-            .all(target)
-            .iter()
-            .filter_map(|v| v.comparable().and_then(datatype::text))
-            .map(|t| {
-                let text = t.as_str().unwrap_or_default();
+        let texts = self.values.all(target).iter();
+        texts
+            .filter_map(|v| v.comparable().map(str::trim).filter(|t| !t.is_empty()))
+            .filter_map(|text| {
                 let literal = text.starts_with("Endpoint/")
+                    || text.starts_with("Endpoint?")
                     || (text.starts_with("http") && text.contains("/Endpoint/"));
-                if literal {
-                    json!({"reference": t})
-                } else {
-                    json!({"type": "Endpoint", "display": t})
+                match literal && self.cx.references.mode("Endpoint") != Mode::Off {
+                    true => Some(json!({"reference": text})),
+                    false => self.cx.references.outside("Endpoint", None, Some(text)),
                 }
             })
             .collect()
     }
 
-    /// References to record things of one resource type that stand in the Bundle; others are left out with a note.
+    /// References to record things of one resource type, each once; what cannot be referred to is left out with a note.
     pub fn references(&self, target: &str, resource: &str) -> Vec<Json> {
         let mut all = Vec::new();
         for value in self.values.all(target) {
             let Value::Thing(thing) = value else { continue };
-            match self.cx.entries.get(thing) {
-                Some(entry) if entry.resource == resource => {
-                    let reference = json!({"reference": entry.url});
-                    if !all.contains(&reference) {
-                        all.push(reference);
-                    }
-                }
-                Some(entry) => self.note(
-                    target,
-                    &format!("left out: a {} cannot stand here", entry.resource),
-                ),
-                None => self.note(
-                    target,
-                    "left out: the thing referred to is not published here",
-                ),
+            let entry = self.cx.entries.get(thing);
+            if let Some(other) = entry.filter(|e| e.resource != resource) {
+                let why = format!("left out: a {} cannot stand here", other.resource);
+                self.note(target, &why);
+                continue;
+            }
+            match self.cx.refer(value) {
+                Ok(reference) if !all.contains(&reference) => all.push(reference),
+                Ok(_) => {}
+                Err(why) => self.note(target, &why),
             }
         }
         all

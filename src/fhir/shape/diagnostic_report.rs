@@ -26,11 +26,14 @@ pub const STATUSES: &[&str] = &[
 pub const SHAPE: Shape = Shape {
     resource: "fhir.DiagnosticReport",
     from: "report",
-    scope: &["report", "patient", "exams", "orders", "studies", "site"],
+    scope: &[
+        "report", "patient", "visit", "exams", "orders", "studies", "site", "target",
+    ],
     targets: TARGETS,
     sections: &[Section {
         name: "document",
         over: "report.documents",
+        element: "presentedForm",
         targets: DOCUMENT,
         sections: &[],
     }],
@@ -54,6 +57,7 @@ const TARGETS: &[Target] = &[
     many("category", &[Concept], "kind of service"),
     required(one("code", &[Concept, Text], "kind of report")),
     one("subject", &[Thing], "the patient"),
+    one("encounter", &[Thing], "the visit, by its number"),
     one(
         "effective",
         &[When],
@@ -115,6 +119,8 @@ pub fn build(values: &Values, cx: &Context<'_>) -> Result<Json, Held> {
     b.out.put("code", Some(code));
     let subject = b.references("subject", "Patient").into_iter().next();
     b.out.put("subject", subject);
+    let encounter = b.references("encounter", "Encounter").into_iter().next();
+    b.out.put("encounter", encounter);
     b.put_time("effectiveDateTime", "effective");
     b.put_instant("issued", "issued");
     let performer = b.actors("performer");

@@ -20,15 +20,19 @@ pub const STATUSES: &[&str] = &[
 pub const SHAPE: Shape = Shape {
     resource: "fhir.ImagingStudy",
     from: "study",
-    scope: &["study", "exams", "orders", "patient", "site"],
+    scope: &[
+        "study", "exams", "orders", "patient", "visit", "site", "target",
+    ],
     targets: TARGETS,
     sections: &[Section {
         name: "series",
         over: "study.series",
+        element: "series",
         targets: SERIES,
         sections: &[Section {
             name: "instance",
             over: "series.instances",
+            element: "instance",
             targets: INSTANCE,
             sections: &[],
         }],
@@ -56,6 +60,7 @@ const TARGETS: &[Target] = &[
         "modalities of its series, DICOM codes",
     ),
     required(one("subject", &[Thing], "the patient")),
+    one("encounter", &[Thing], "the visit, by its number"),
     one("started", &[When], "earliest start of its performed steps"),
     many("basedOn", &[Thing], "the exams: one ServiceRequest each"),
     one(
@@ -101,6 +106,11 @@ const SERIES: &[Target] = &[
         "performing physicians (function PRF)",
     ),
     many("performer.SPRF", &[Person], "operators (function SPRF)"),
+    one(
+        "performer.DEV",
+        &[Text],
+        "the device, by its name (function DEV)",
+    ),
     many("endpoint", &[Text], "as for the study"),
 ];
 
@@ -121,6 +131,8 @@ pub fn build(values: &Values, cx: &Context<'_>) -> Result<Json, Held> {
     b.out.list("modality", modalities);
     let subject = b.subject("subject")?;
     b.out.put("subject", Some(subject));
+    let encounter = b.references("encounter", "Encounter").into_iter().next();
+    b.out.put("encounter", encounter);
     b.put_time("started", "started");
     let orders = b.references("basedOn", "ServiceRequest");
     b.out.list("basedOn", orders);
@@ -193,13 +205,19 @@ fn performers(b: &Build<'_>) -> Vec<Json> {
     let mut all = Vec::new();
     for (target, code) in [("performer.PRF", "PRF"), ("performer.SPRF", "SPRF")] {
         for actor in b.actors(target) {
-            all.push(json!({
-                "function": {"coding": [{"system": FUNCTIONS, "code": code}]},
-                "actor": actor,
-            }));
+            all.push((code, actor));
         }
     }
-    all
+    let device = b.text("performer.DEV");
+    let device = device.and_then(|d| b.cx.references.outside("Device", None, Some(d)));
+    all.extend(device.map(|d| ("DEV", d)));
+    let performer = |(code, actor)| {
+        json!({
+            "function": {"coding": [{"system": FUNCTIONS, "code": code}]},
+            "actor": actor,
+        })
+    };
+    all.into_iter().map(performer).collect()
 }
 
 fn instance(series: &Build<'_>, index: usize, values: &Values) -> Result<Json, Held> {

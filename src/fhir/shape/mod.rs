@@ -6,11 +6,16 @@
 
 use crate::domain::fields::Origin;
 use crate::domain::value::{Kind, Value};
+use crate::fhir::profile::Profile;
+use add::Addition;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+pub mod add;
 pub mod build;
 pub mod diagnostic_report;
+mod dress;
 pub mod imaging_study;
 pub mod patient;
 pub mod service_request;
@@ -130,6 +135,8 @@ pub struct Section {
     pub name: &'static str,
     /// The list that it runs over, a path of the scope: `study.series`, `series.instances`.
     pub over: &'static str,
+    /// The element that its elements become: `series`, `presentedForm`.
+    pub element: &'static str,
     pub targets: &'static [Target],
     /// Sections inside this one.
     pub sections: &'static [Section],
@@ -166,6 +173,24 @@ pub fn shape(resource: &str) -> Option<&'static Shape> {
 }
 
 impl Shape {
+    /// `Patient` of `fhir.Patient`.
+    pub fn type_name(&self) -> &'static str {
+        self.resource.trim_start_matches("fhir.")
+    }
+
+    /// Builds the resource, then puts on it what profiles ask for and the file adds.
+    ///
+    /// # Errors
+    /// A value that must be there is missing, or one cannot stand where it is put.
+    pub fn make(
+        &self,
+        values: &Values,
+        cx: &build::Context<'_>,
+    ) -> Result<serde_json::Value, Held> {
+        let built = (self.build)(values, cx)?;
+        dress::dress(self, built, values, cx)
+    }
+
     /// The target of a name at the top of the resource.
     pub fn target(&self, name: &str) -> Option<&'static Target> {
         self.targets.iter().find(|t| t.name == name)
@@ -183,6 +208,23 @@ pub struct Values {
     pub rules: BTreeMap<&'static str, String>,
     /// Where the values came from, by target name.
     pub origins: BTreeMap<String, Vec<Origin>>,
+    /// The profiles that the resource claims, at most one of each pack.
+    pub profiles: Vec<Arc<Profile>>,
+    /// Values of the targets that these profiles open.
+    pub own: Vec<OwnValues>,
+    /// What the file adds.
+    pub additions: Vec<Addition>,
+}
+
+/// Values of a target that a pack opens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnValues {
+    /// `fr-core@2.2.0`.
+    pub pack: String,
+    pub target: String,
+    pub values: Vec<Value>,
+    /// `file:line`.
+    pub rule: String,
 }
 
 impl Values {

@@ -1,6 +1,8 @@
 //! Patient (FHIR R4): demographics and identifiers of the record's patient; a merged patient points at its survivor.
 
-use super::KindName::{Address, Bool, Concept, Identifier, Name, Telecom, Text, When};
+use super::KindName::{
+    Address, Bool, Concept, Identifier, Name, Organization, Telecom, Text, When,
+};
 use super::build::{Build, Context};
 use super::{Held, Values};
 use super::{Shape, Target, coded, many, one};
@@ -15,7 +17,7 @@ pub const GENDERS: &[&str] = &["male", "female", "other", "unknown"];
 pub const SHAPE: Shape = Shape {
     resource: "fhir.Patient",
     from: "patient",
-    scope: &["patient", "visit", "site"],
+    scope: &["patient", "visit", "site", "target"],
     targets: TARGETS,
     sections: &[],
     build,
@@ -50,6 +52,11 @@ const TARGETS: &[Target] = &[
         "language",
         &[Concept, Text],
         "language to speak in (communication, preferred)",
+    ),
+    one(
+        "managingOrganization",
+        &[Organization],
+        "whose patient record it is, by identifier and name",
     ),
 ];
 
@@ -88,6 +95,8 @@ pub fn build(values: &Values, cx: &Context<'_>) -> Result<Json, Held> {
         let spoken = json!({"language": language, "preferred": true});
         b.out.list("communication", vec![spoken]);
     }
+    let organization = b.actors("managingOrganization").into_iter().next();
+    b.out.put("managingOrganization", organization);
     if let Some(survivor) = &cx.replaced_by {
         let link = json!({"other": {"reference": survivor}, "type": "replaced-by"});
         b.out.list("link", vec![link]);

@@ -43,6 +43,8 @@ pub const SHAPE: Shape = Shape {
         "steps",
         "exam",
         "site",
+        "target",
+        "extra",
     ],
     targets: TARGETS,
     sections: &[],
@@ -90,7 +92,13 @@ const TARGETS: &[Target] = &[
     many("category", &[Concept], "kind of service"),
     coded(one("priority", &[Text], "a FHIR code"), PRIORITIES),
     one("code", &[Concept, Text], "the procedure asked for"),
+    many(
+        "orderDetail",
+        &[Concept, Text],
+        "how it is to be done: protocols; only with a code (prr-1)",
+    ),
     required(one("subject", &[Thing], "the patient")),
+    one("encounter", &[Thing], "the visit, by its number"),
     one(
         "occurrence",
         &[When],
@@ -135,9 +143,16 @@ pub fn build(values: &Values, cx: &Context<'_>) -> Result<Json, Held> {
     b.out.list("category", category);
     b.put_code("priority", "priority")?;
     let code = b.concepts("code").into_iter().next();
+    let detail = match code {
+        Some(_) => b.concepts("orderDetail"),
+        None => vec![],
+    };
     b.out.put("code", code);
+    b.out.list("orderDetail", detail);
     let subject = b.subject("subject")?;
     b.out.put("subject", Some(subject));
+    let encounter = b.references("encounter", "Encounter").into_iter().next();
+    b.out.put("encounter", encounter);
     b.put_time("occurrenceDateTime", "occurrence");
     b.put_time("authoredOn", "authoredOn");
     let requester = b.actors("requester").into_iter().next();

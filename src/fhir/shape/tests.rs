@@ -87,16 +87,14 @@ fn sample(target: &Target, kind: KindName) -> Value {
         KindName::Thing => Value::Thing(match target.name {
             "basedOn" => Thing::Exam(ExamId(2)),
             "imagingStudy" => Thing::Study(3),
+            "encounter" => Thing::Visit(ExamId(2)),
             _ => Thing::Patient(PatientId(1)),
         }),
     }
 }
 
 fn build(shape: &Shape, values: &Values) -> Result<Json, Held> {
-    let entry = |resource, url: &str| Entry {
-        resource,
-        url: url.to_owned(),
-    };
+    let entry = |resource, url: &str| Entry::inside(resource, url);
     let entries = BTreeMap::from([
         (Thing::Patient(PatientId(1)), entry("Patient", "urn:uuid:p")),
         (
@@ -104,12 +102,20 @@ fn build(shape: &Shape, values: &Values) -> Result<Json, Held> {
             entry("ServiceRequest", "urn:uuid:s"),
         ),
         (Thing::Study(3), entry("ImagingStudy", "urn:uuid:i")),
+        (
+            Thing::Visit(ExamId(2)),
+            Entry {
+                url: None,
+                identity: Some(json!({"value": "V1"})),
+                ..entry("Encounter", "")
+            },
+        ),
     ]);
     let documents = BTreeMap::from([("aa".to_owned(), Arc::from(&b"%PDF"[..]))]);
     let zone = TimeZone::get("Europe/Paris").unwrap();
     let systems = Systems::default();
     let cx = Context::new(&zone, &systems, &entries, &documents);
-    (shape.build)(values, &cx)
+    shape.make(values, &cx)
 }
 
 /// Values for what must be there, and one element in each section.
@@ -148,6 +154,9 @@ fn each_target(
             let value = sample(target, *kind);
             at(&mut values, place, &|v| {
                 v.targets.insert(target.name, vec![value.clone()]);
+                if target.name == "orderDetail" {
+                    v.targets.insert("code", vec![value.clone()]);
+                }
             });
             let built = build(shape, &values).unwrap();
             check::resource(&built).unwrap();
@@ -241,5 +250,86 @@ fn every_target_stands_once_and_says_what_it_means() {
     for s in SHAPES {
         declared(s.resource, s.targets, s.sections);
         assert_eq!(shape(s.resource).map(|x| x.resource), Some(s.resource));
+    }
+}
+
+/// A value that says nothing.
+fn blank(kind: KindName) -> Value {
+    match kind {
+        KindName::Text => Value::Text(" ".to_owned()),
+        KindName::Identifier => Value::Identifier(Identifier::default()),
+        KindName::Concept => Value::Concept(Concept::default()),
+        KindName::Name => Value::Name(Name::default()),
+        KindName::Person => Value::Person(Person::default()),
+        KindName::Organization => Value::Organization(Organization::default()),
+        KindName::Location => Value::Location(Location::default()),
+        KindName::Address => Value::Address(Address::default()),
+        _ => Value::Uid(String::new()),
+    }
+}
+
+fn empty_places(path: &str, json: &Json, found: &mut Vec<String>) {
+    match json {
+        Json::Null => found.push(path.to_owned()),
+        Json::String(s) if s.trim().is_empty() => found.push(path.to_owned()),
+        Json::Array(a) if a.is_empty() => found.push(path.to_owned()),
+        Json::Object(o) if o.is_empty() => found.push(path.to_owned()),
+        Json::Array(a) => a
+            .iter()
+            .for_each(|v| empty_places(&format!("{path}[]"), v, found)),
+        Json::Object(o) => o
+            .iter()
+            .for_each(|(k, v)| empty_places(&format!("{path}.{k}"), v, found)),
+        _ => {}
+    }
+}
+
+/// An extension of every type and a thing for every container, each with a value or one that says nothing.
+fn additions(choice: &dyn Fn(usize) -> u8) -> Vec<Addition> {
+    let extensions = add::VALUE_TYPES
+        .iter()
+        .map(|t| (add::Container::Extension, Some(t)));
+    let others = add::Container::WORDS.iter().map(|(_, c)| (*c, None));
+    let all = extensions.chain(others).enumerate();
+    all.map(|(i, (container, type_))| {
+        let target = type_.map_or(container.target(), |t| &t.target);
+        let kind = target.kinds[usize::from(choice(i)) % target.kinds.len()];
+        let value = match choice(i + 1) % 2 {
+            0 => sample(target, kind),
+            _ => blank(kind),
+        };
+        Addition {
+            container,
+            url: "https://x.example/a".to_owned(),
+            type_,
+            values: vec![value],
+            rule: "x.toml:7".to_owned(),
+        }
+    })
+    .collect()
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_empty_is_ever_in_a_resource(choices in proptest::collection::vec(0_u8..12, 64)) {
+        let choice = |i: usize| choices[i % choices.len()];
+        for shape in SHAPES {
+            let mut values = least(shape.targets, shape.sections);
+            for (i, target) in shape.targets.iter().enumerate().filter(|(_, t)| !t.required) {
+                let kind = target.kinds[usize::from(choice(i)) % target.kinds.len()];
+                match choice(i + 7) % 3 {
+                    0 => values.targets.insert(target.name, vec![sample(target, kind)]),
+                    1 if target.codes.is_empty() && kind == KindName::of_value(&blank(kind)) => {
+                        values.targets.insert(target.name, vec![blank(kind)])
+                    }
+                    _ => None,
+                };
+            }
+            values.additions = additions(&choice);
+            let built = build(shape, &values).unwrap();
+            let mut found = vec![];
+            empty_places("", &built, &mut found);
+            assert!(found.is_empty(), "{} {found:?}", shape.resource);
+        }
     }
 }

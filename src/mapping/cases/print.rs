@@ -7,6 +7,7 @@ use crate::domain::fields::Patch;
 use crate::domain::reason::Refusal;
 use crate::domain::record::{LISTS, SECTIONS};
 use crate::domain::value::Value;
+use crate::fhir::shape::add::Container;
 use crate::fhir::shape::{Held, Values};
 use crate::mapping::{Translation, Warning, Withheld, WorklistItem};
 use serde_json::Value as Json;
@@ -205,7 +206,21 @@ pub fn withheld(of: &Withheld) -> String {
 pub fn resource(of: &Values) -> String {
     let mut text = String::new();
     values(&mut text, of, "set");
+    for profile in &of.profiles {
+        let _ = writeln!(text, "\n[profile.{}]", key_of(&profile.pack));
+        said(&mut text, "claims", &profile.url);
+        for own in of.own.iter().filter(|o| o.pack == profile.pack) {
+            one_or_list(&mut text, &own.target, &own.values);
+        }
+    }
     text
+}
+
+fn one_or_list(text: &mut String, name: &str, values: &[Value]) {
+    match values {
+        [one] => line(text, name, &of_value(one)),
+        several => list(text, name, several),
+    }
 }
 
 fn values(text: &mut String, of: &Values, path: &str) {
@@ -217,10 +232,20 @@ fn values(text: &mut String, of: &Values, path: &str) {
     };
     let _ = writeln!(text, "{blank}{}{path}{}", bracket.0, bracket.1);
     for (target, found) in &of.targets {
-        match found.as_slice() {
-            [one] => line(text, target, &of_value(one)),
-            several => list(text, target, several),
+        one_or_list(text, target, found);
+    }
+    for added in &of.additions {
+        let prefix = match path {
+            "set" => String::new(),
+            section => format!("{section}."),
+        };
+        let word = Container::WORDS.iter().find(|(_, c)| *c == added.container);
+        let _ = writeln!(text, "\n[[{prefix}add.{}]]", word.map_or("", |(w, _)| *w));
+        if added.container == Container::Extension {
+            said(text, "url", &added.url);
         }
+        let name = added.type_.map_or("value", |t| t.target.name);
+        one_or_list(text, name, &added.values);
     }
     for (section, elements) in &of.sections {
         let inner = match path {

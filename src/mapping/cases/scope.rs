@@ -20,6 +20,7 @@ fn thing(path: &str) -> Thing {
         "exam" | "exams" => Thing::Exam(ExamId(1)),
         "study" | "studies" => Thing::Study(1),
         "report" => Thing::Report(ReportId(1)),
+        "visit" => Thing::Visit(ExamId(1)),
         _ => Thing::Patient(PatientId(1)),
     }
 }

@@ -1,7 +1,6 @@
 //! What a rule can give held against its target: kinds, one value or several, closed lists, the keys that scanners query by.
 
 use super::Checker;
-use crate::diagnostic::did_you_mean;
 use crate::dicom::dictionary;
 use crate::domain::record::{ORDER_ACTS, PATIENT_ACTS, PERFORMED_ACTS, REPORT_ACTS};
 use crate::domain::value::Kind;
@@ -45,86 +44,10 @@ impl Checker<'_> {
                     );
                 }
                 self.bound(expr, target.codes, found);
+                self.packs(expr, target, found);
             }
             Goal::Attribute(path) => self.attribute(path, expr, &kinds, many, found),
             Goal::Extra(_) => {}
-        }
-    }
-
-    /// Every constant and every cell of a table that feeds a closed list must be in it.
-    fn bound(&self, expr: &Expr, codes: &[&str], found: &mut Vec<Problem>) {
-        if codes.is_empty() {
-            return;
-        }
-        for (span, outside) in self.outside(expr, codes) {
-            let first = outside.first().map_or("", |(cell, _)| cell.as_str());
-            let hint = did_you_mean(first, codes.iter().copied());
-            found.push(
-                Problem::new("M064", span, outside_text(&outside))
-                    .label(format!("allowed: {}", codes.join(", ")))
-                    .maybe_hint(hint),
-            );
-        }
-    }
-
-    /// As `bound`, for a list that the standard leaves open: a warning.
-    fn bound_loosely(&self, expr: &Expr, found: &mut Vec<Problem>) {
-        for (span, outside) in self.outside(expr, MODALITIES) {
-            found.push(
-                Problem::warning("M064", span, outside_text(&outside))
-                    .label("not among the terms of PS3.16 CID 29 and CID 33")
-                    .hint("scanners query by Modality: they ask for a term of the standard"),
-            );
-        }
-    }
-
-    /// What an expression may give that is not in a list: by place, each value with the row of its table.
-    fn outside(&self, expr: &Expr, codes: &[&str]) -> Vec<(Span, Vec<Outside>)> {
-        match &expr.kind {
-            ExprKind::Text(text) if !text.is_empty() && !codes.contains(&text.as_str()) => {
-                vec![(expr.span.clone(), vec![(text.clone(), None)])]
-            }
-            ExprKind::Alternatives(list) | ExprKind::Attempts(list) => {
-                list.iter().flat_map(|e| self.outside(e, codes)).collect()
-            }
-            ExprKind::If {
-                then, otherwise, ..
-            } => {
-                let both = [Some(then), otherwise.as_ref()].into_iter().flatten();
-                both.flat_map(|e| self.outside(e, codes)).collect()
-            }
-            ExprKind::Call(call) if call.function.id == F::Table => {
-                let mut found = self.cells_outside(call, codes);
-                if let Some(miss) = call.named("else") {
-                    found.extend(self.outside(miss, codes));
-                }
-                found
-            }
-            _ => vec![],
-        }
-    }
-
-    fn cells_outside(&self, call: &Call, codes: &[&str]) -> Vec<(Span, Vec<Outside>)> {
-        let table = call.text_arg(0).and_then(|n| self.library.tables.get(n));
-        let Some((table, name)) = table.zip(call.args.first()) else {
-            return vec![];
-        };
-        let column = match call.named("column").map(|c| &c.kind) {
-            Some(ExprKind::Text(name)) => table.column(Some(name)),
-            _ => table.column(None),
-        };
-        let Some(column) = column else { return vec![] };
-        let mut outside = Vec::new();
-        for row in table.rows() {
-            let cell = row.cells.get(column).map_or("", String::as_str);
-            for value in super::super::table::values(cell).filter(|v| !codes.contains(v)) {
-                let place = format!("line {} of {}", row.line, table.file);
-                outside.push((value.to_owned(), Some(place)));
-            }
-        }
-        match outside.is_empty() {
-            true => vec![],
-            false => vec![(name.span.clone(), outside)],
         }
     }
 
@@ -169,6 +92,7 @@ impl Checker<'_> {
     fn gives(&self, expr: &Expr) -> (Vec<Kind>, bool) {
         match &expr.kind {
             ExprKind::Text(_) => (vec![Kind::Text(0)], false),
+            ExprKind::Integer(_) => (vec![Kind::Number], false),
             ExprKind::Name(path) => {
                 let names: Vec<&str> = path.steps.iter().map(|s| s.name.as_str()).collect();
                 match self.follow(&names) {
@@ -233,105 +157,6 @@ fn acts() -> Vec<&'static str> {
         }
     }
     words
-}
-
-/// Terms of Modality (0008,0060): the codes of PS3.16 CID 29 and CID 33.
-const MODALITIES: &[&str] = &[
-    "AR",
-    "ASMT",
-    "AU",
-    "BDUS",
-    "BI",
-    "BMD",
-    "CFM",
-    "CR",
-    "CT",
-    "CTPROTOCOL",
-    "DG",
-    "DMS",
-    "DOC",
-    "DX",
-    "ECG",
-    "EEG",
-    "EMG",
-    "EOG",
-    "EPS",
-    "ES",
-    "FID",
-    "GM",
-    "HC",
-    "HD",
-    "IO",
-    "IOL",
-    "IVOCT",
-    "IVUS",
-    "KER",
-    "KO",
-    "LEN",
-    "LS",
-    "M3D",
-    "MG",
-    "MR",
-    "NM",
-    "OAM",
-    "OCT",
-    "OP",
-    "OPM",
-    "OPT",
-    "OPTBSV",
-    "OPTENF",
-    "OPV",
-    "OSS",
-    "OT",
-    "PA",
-    "PLAN",
-    "POS",
-    "PR",
-    "PT",
-    "PX",
-    "REG",
-    "RESP",
-    "RF",
-    "RG",
-    "RTDOSE",
-    "RTIMAGE",
-    "RTPLAN",
-    "RTRECORD",
-    "RTSTRUCT",
-    "RWV",
-    "SEG",
-    "SM",
-    "SMR",
-    "SR",
-    "SRF",
-    "STAIN",
-    "TEXTUREMAP",
-    "TG",
-    "US",
-    "VA",
-    "XA",
-    "XC",
-];
-
-/// A value that is not in a list, and the row of the table that gives it.
-type Outside = (String, Option<String>);
-
-/// The first values that are not allowed, with the rows they stand in, and how many there are.
-fn outside_text(outside: &[Outside]) -> String {
-    let one = |(value, place): &Outside| match place {
-        Some(place) => format!("`{value}` in {place}"),
-        None => format!("`{value}`"),
-    };
-    let shown: Vec<String> = outside.iter().take(3).map(one).collect();
-    match outside.len() {
-        1 => format!("{} is not allowed here", shown.join("")),
-        n if n <= 3 => format!("{} are not allowed here", shown.join(", ")),
-        n => format!(
-            "{} and {} more rows are not allowed here",
-            shown.join(", "),
-            n - 3
-        ),
-    }
 }
 
 /// A value of one kind where others are wanted.

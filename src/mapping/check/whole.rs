@@ -1,9 +1,10 @@
 //! The merged file: values that need each other in a circle, required targets that no line fills.
 
+use crate::fhir::shape::{self, Shape, Target};
 use crate::mapping::ast::*;
 use crate::mapping::definitions::{ReturnType, worklist};
 use crate::mapping::load::Loaded;
-use crate::mapping::model::{FileKind, Model, Rule};
+use crate::mapping::model::{FileKind, Model, Rule, Section};
 use crate::mapping::parser::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,18 +19,34 @@ pub fn whole(model: &Model, loaded: &mut Loaded) {
     let FileKind::Resource(shape) = model.kind else {
         return;
     };
-    for target in shape.targets.iter().filter(|t| t.required) {
-        if model.rule("set", target.name).is_none() {
+    required(model, shape, "set", shape.targets, loaded);
+    sections(model, shape, shape.sections, loaded);
+}
+
+/// Required targets that no line fills any more: a base's line that was removed, or a section that was begun and not ended.
+fn required(model: &Model, shape: &Shape, section: &str, targets: &[Target], loaded: &mut Loaded) {
+    for target in targets.iter().filter(|t| t.required) {
+        if model.rule(section, target.name).is_none() {
             let file: Arc<str> = model.name.as_str().into();
             let message = format!(
-                "{} requires `{}`, which no line fills",
+                "{} requires `{}` in [{section}], which no line fills",
                 shape.resource, target.name
             );
-            loaded.problems.push(
-                Problem::new("M063", 0..0, message)
-                    .hint("the standard requires it: give it a rule under [set]")
-                    .in_file(&file),
-            );
+            let problem = Problem::new("M063", 0..0, message).hint(format!(
+                "the standard requires it: give it a rule under [{section}]"
+            ));
+            loaded.problems.push(problem.in_file(&file));
+        }
+    }
+}
+
+/// A section that is switched off needs nothing.
+fn sections(model: &Model, shape: &Shape, all: &'static [shape::Section], loaded: &mut Loaded) {
+    for section in all {
+        let off = |s: &Section| s.when == Some(Cond::Or(vec![]));
+        if !model.sections(section.name).any(off) {
+            required(model, shape, section.name, section.targets, loaded);
+            sections(model, shape, section.sections, loaded);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The sections of targets are read by `section`, through the same [`FileReader`].
 
 use crate::diagnostic::did_you_mean;
-use crate::mapping::ast::{Cond, Expr, ExprKind, Group};
+use crate::mapping::ast::{Cond, Dialect, Expr, ExprKind, Group, NamePath, NameStep};
 use crate::mapping::model::*;
 use crate::mapping::{check, parser, section};
 use crate::toml_file::{Doc, Item, Table};
@@ -28,8 +28,12 @@ impl FileReader<'_, '_> {
         format!("{}:{line}", self.doc.file()).into()
     }
 
-    /// A rule's text, parsed and checked.
+    /// A rule's text, parsed and checked; in files of what leaves, `true` and `12` are constants as TOML writes them.
     pub fn expression(&self, item: &Item<'_>) -> Option<Expr> {
+        let leaves = self.model.kind.dialect() == Dialect::Record;
+        if let Some(constant) = constant(item).filter(|_| leaves) {
+            return Some(constant);
+        }
         let text = self.rule_text(item)?;
         match parser::expression(text, item.span().start, self.model.kind.dialect()) {
             Ok(expr) => Some(expr),
@@ -40,8 +44,14 @@ impl FileReader<'_, '_> {
         }
     }
 
-    /// A condition's text, parsed and checked.
+    /// A condition's text, parsed and checked; or `true`, `false`.
     pub fn condition(&self, item: &Item<'_>, place: check::Place<'_>) -> Option<Cond> {
+        if let Some(holds) = item.as_bool() {
+            return Some(match holds {
+                true => Cond::And(vec![]),
+                false => Cond::Or(vec![]),
+            });
+        }
         let text = self.rule_text(item)?;
         match parser::condition(text, item.span().start, self.model.kind.dialect()) {
             Ok(cond) => {
@@ -178,14 +188,16 @@ impl FileReader<'_, '_> {
         for (key, item) in table.entries() {
             let value = match (item.as_text(), item.as_table(key.value)) {
                 (Some(text), _) => Some(crate::domain::value::Value::Text(text.to_owned())),
-                (None, Some(entry)) => section::constant(&entry),
-                _ => None,
-            };
-            match value {
-                Some(value) => {
-                    self.model.consts.insert(key.value.to_owned(), value);
+                (None, Some(entry)) => section::constant(&entry, self.library)
+                    .map_err(|p| self.report(p))
+                    .ok(),
+                _ => {
+                    item.wrong("a text, { code, system, display }, { identifier, issuer }, { text } or { endpoint }");
+                    None
                 }
-                None => item.wrong("a text, { code, system, display } or { identifier, issuer }"),
+            };
+            if let Some(value) = value {
+                self.model.consts.insert(key.value.to_owned(), value);
             }
         }
     }
@@ -216,6 +228,23 @@ fn meant_message(word: &str) -> Option<String> {
     let meant = format!("{}^{}", type_.to_uppercase(), event.to_uppercase());
     let fits = not_a_message(FileKind::Hl7, &meant).is_none();
     fits.then(|| format!("did you mean `{meant}`?"))
+}
+
+/// A TOML truth value or whole number as a constant.
+fn constant(item: &Item<'_>) -> Option<Expr> {
+    let span = item.outer_span();
+    let kind = match (item.as_bool(), item.as_integer()) {
+        (Some(holds), _) => ExprKind::Name(NamePath {
+            steps: vec![NameStep {
+                name: holds.to_string(),
+                select: None,
+                span: span.clone(),
+            }],
+        }),
+        (None, Some(number)) => ExprKind::Integer(number),
+        (None, None) => return None,
+    };
+    Some(Expr { kind, span })
 }
 
 /// Replaces `inherited` by the base's expressions.

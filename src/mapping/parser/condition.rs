@@ -40,7 +40,23 @@ impl Parser {
             return Ok(inner);
         }
         let operand = self.alternatives()?;
+        // `true` and `false` alone are no presence of a name.
+        if let (ExprKind::Name(path), false) = (&operand.kind, self.compares()) {
+            match path.text().as_str() {
+                "true" => return Ok(Cond::And(vec![])),
+                "false" => return Ok(Cond::Or(vec![])),
+                _ => {}
+            }
+        }
         self.comparison(operand)
+    }
+
+    fn compares(&self) -> bool {
+        match self.tok(0) {
+            Tok::Sign(sign) => matches!(*sign, "==" | "!=" | "<" | "<=" | ">" | ">="),
+            Tok::Word(word) => matches!(word.as_str(), "in" | "matches" | "is" | "not"),
+            _ => false,
+        }
     }
 
     fn pipes(&mut self, mut operand: Expr) -> Parsed<Expr> {

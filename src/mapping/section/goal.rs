@@ -1,6 +1,6 @@
 //! What a key under a section is: a field of the record, an attribute of the worklist item, an element of a resource; or why it is none.
 
-use super::HEADER;
+use super::{HEADER, outbound};
 use crate::diagnostic::did_you_mean;
 use crate::dicom::dictionary;
 use crate::domain::record::{field, fields_of};
@@ -33,6 +33,10 @@ pub(super) fn goal(
             }
         },
         FileKind::Worklist | FileKind::Device => attribute(reader, target, span),
+        FileKind::Resource(shape) if section.starts_with("profile.") => {
+            let pack = section.trim_start_matches("profile.");
+            outbound::own_target(reader, shape, pack, target, span)
+        }
         FileKind::Resource(shape) => {
             let targets = match section {
                 "set" => shape.targets,
@@ -51,7 +55,8 @@ pub(super) fn goal(
     }
 }
 
-fn section_targets(
+/// The targets of a section of a shape.
+pub(super) fn section_targets(
     sections: &'static [shape::Section],
     name: &str,
 ) -> Option<&'static [shape::Target]> {
