@@ -27,8 +27,12 @@ impl MappingSet {
             _ => None,
         });
         let found: Vec<_> = found.collect();
-        let bases: Vec<&String> = found.iter().flat_map(|(m, _)| &m.bases).collect();
-        let mut open = found.iter().filter(|(m, _)| !bases.contains(&&m.name));
+        // A file over one of the same name of a layer below is its own base.
+        let is_base = |name: &String| {
+            let mut others = found.iter().filter(|(m, _)| m.name != *name);
+            others.any(|(m, _)| m.bases.contains(name))
+        };
+        let mut open = found.iter().filter(|(m, _)| !is_base(&m.name));
         let (Some((model, shape)), None) = (open.next(), open.next()) else {
             return Err(Held {
                 target: resource.to_owned(),

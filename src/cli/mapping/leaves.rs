@@ -3,6 +3,7 @@
 use super::run::{masked, origin};
 use crate::dicom::dataset::{Content, DataSet};
 use crate::domain::event::Subject;
+use crate::domain::exam::Exam;
 use crate::domain::fields::Origin;
 use crate::domain::ids::{JournalId, Mint};
 use crate::domain::policy::Policy;
@@ -11,7 +12,7 @@ use crate::domain::world::{Cx, World};
 use crate::fhir::shape::{Held, Values};
 use crate::mapping::device::DEFAULT;
 use crate::mapping::{MappingSet, Translation};
-use crate::publish::scope::{Destination, Site, exam_scope, patient_scope};
+use crate::publish::scope::{Destination, Site, exam_scope, patient_scope, report_scope};
 use crate::worklist::scope::scope;
 use jiff::tz::TimeZone;
 use std::io::{self, Write};
@@ -131,8 +132,21 @@ pub fn show(
                 );
                 resource("fhir.ServiceRequest", &values, phi, out)?;
             }
-            // Their resources need what other messages said.
-            Subject::Performed(_) | Subject::Report(_) => {}
+            Subject::Report(id) => {
+                let Some(report) = world.reports.get(&id).map(|d| &d.doc) else {
+                    continue;
+                };
+                let Some(patient) = world.patients.get(&report.patient).map(|d| &d.doc) else {
+                    continue;
+                };
+                let exams = report.exams.iter().filter_map(|id| world.exams.get(id));
+                let exams: Vec<&Exam> = exams.map(|d| &d.doc).collect();
+                let scope = report_scope(report, &exams, &[], patient, &site, &to);
+                let values = set.outbound("fhir.DiagnosticReport", &scope);
+                resource("fhir.DiagnosticReport", &values, phi, out)?;
+            }
+            // Scanners tell them, not HL7 v2.
+            Subject::Performed(_) => {}
         }
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! Mistakes of packs and of the outbound side of mapping files: each with its code and place.
 
 use crate::diagnostic::Severity;
+use crate::domain::node::Node;
+use crate::mapping::MappingSet;
 use crate::mapping::load::load;
 use crate::mapping::load::tests::shipped;
 use crate::mapping::model::SourceFile;
@@ -255,4 +257,18 @@ fn a_file_stands_on_three_others_at_the_most() {
     let found: Vec<_> = load(&files).problems;
     let found: Vec<_> = found.iter().map(|p| (p.code, &*p.file)).collect();
     assert_eq!(found, [("M091", "outbound/fhir/d.toml")]);
+}
+
+#[test]
+fn a_site_s_file_over_the_shipped_one_of_its_name_fills_the_resource() {
+    let mut files = shipped();
+    files.push(SourceFile {
+        name: "outbound/fhir/patient.toml".to_owned(),
+        layer: 1,
+        text: "format = 1\nbase = \"patient\"\n[set]\nlanguage = 'none'\n".into(),
+    });
+    let (set, _) = MappingSet::compile(files);
+    let scope = Node::object(vec![("patient", Node::object(vec![]))]);
+    let filled = set.outbound("fhir.Patient", &scope).unwrap();
+    assert!(filled.is_some());
 }
