@@ -11,11 +11,12 @@ use relais::domain::policy::Policy;
 use relais::domain::time::{AsOf, Instant, Role};
 use relais::domain::value::{Organization, Value};
 use relais::domain::world::{Cx, World};
+use relais::fhir::reference::References;
 use relais::hl7::message::{Message, Reading};
 use relais::mapping::{LinkView, MappingSet, Translation};
 use relais::mappings;
 use relais::publish::render::{Rendered, Settings, Subjects, render, render_unchecked};
-use relais::publish::scope::Site;
+use relais::publish::scope::{Destination, Site};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -68,7 +69,8 @@ impl Translator {
                     zone: zone.clone(),
                 },
                 issuers: BTreeMap::new(),
-                profiles: BTreeMap::new(),
+                target: Destination::default(),
+                references: References::default(),
             },
             zone,
         })

@@ -384,7 +384,7 @@ async fn g07_an_older_state_never_replaces_a_newer_one() {
             attempt(&shared, &claims[1], now),
         );
         tokio::pin!(first);
-        let ended = polled(first.as_mut(), polls).await.is_some();
+        let mut ended = polled(first.as_mut(), polls).await.is_some();
 
         let mut patient = t::patient();
         let name = crate::domain::value::Name {
@@ -396,7 +396,21 @@ async fn g07_an_older_state_never_replaces_a_newer_one() {
             vec![crate::domain::value::Value::Name(name)],
         )]);
         patient.fields.0.extend(name.0);
-        let txn = shared.store.begin().await.unwrap();
+        let begin = shared.store.begin();
+        tokio::pin!(begin);
+        // If it was left with the writer in its hands it must go on to give it back.
+        let alone = tokio::time::timeout(Duration::from_secs(1), begin.as_mut()).await;
+        let txn = match alone {
+            Ok(txn) => txn,
+            Err(_) => loop {
+                tokio::select! {
+                    biased;
+                    txn = begin.as_mut() => break txn,
+                    _ = first.as_mut(), if !ended => ended = true,
+                }
+            },
+        };
+        let txn = txn.unwrap();
         let newer = Doc {
             stored: i64::try_from(polls).unwrap(),
             ..doc(patient)
