@@ -20,10 +20,6 @@ mod worklist;
 use machine::{Fallible, description};
 use std::time::Duration;
 
-/// As in the released program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// What is asked for on the command line.
 struct Plan {
     parts: Vec<String>,
