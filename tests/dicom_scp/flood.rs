@@ -252,6 +252,7 @@ async fn attack(addr: SocketAddr, kind: usize, stop: Arc<AtomicBool>) {
         if kept.len() > 30 {
             kept.clear();
         }
+        // The pace of the attack; nothing is waited for.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -64,6 +64,7 @@ fn memory_stays_flat_under_good_traffic_and_hostile_peers() {
             start.elapsed().as_secs_f64(),
             watched.relais.resident_kib() as f64,
         ));
+        // Between two samples of the memory; nothing is waited for.
         thread::sleep(Duration::from_millis(250));
     }
     stop.store(true, Ordering::Relaxed);
