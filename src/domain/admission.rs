@@ -186,7 +186,13 @@ impl Deciding<'_, '_, '_> {
             return;
         };
         let mut changes = Changes::default();
-        let fields = doc.fields.changes(&demographics(patch), self.cx.as_of);
+        // Whoever speaks for the patient names it anew once its name is retired, however old the message is.
+        let retired = retired_names(doc, patch, &revived);
+        let said = demographics(patch);
+        let by_age = without(&said, |name, _| retired.contains(&name));
+        let anew = without(&said, |name, _| !retired.contains(&name));
+        let mut fields = doc.fields.changes(&by_age, self.cx.as_of);
+        fields.extend(Fields::default().changes(&anew, self.cx.as_of));
         changes.merge("patient", None, &doc.fields, fields);
         let visit = doc.visit.changes(record.section("visit"), self.cx.as_of);
         changes.merge("visit", None, &doc.visit, visit);
@@ -400,6 +406,18 @@ impl Deciding<'_, '_, '_> {
 fn own_keys(doc: &Patient) -> Vec<Key> {
     let own = |key: &&Key| !doc.aliases.contains(key) || doc.renamed.contains(key);
     doc.keys.iter().filter(own).cloned().collect()
+}
+
+/// The fields that name the patient by an identifier which is retired: as an alias, unless it is revived, or by this message.
+fn retired_names(doc: &Patient, patch: &Patch, revived: &[Key]) -> Vec<&'static str> {
+    let prior = keys::patient_merged(patch);
+    let is_retired =
+        |key: &Key| prior.contains(key) || (doc.aliases.contains(key) && !revived.contains(key));
+    let is_stale = |name: &&str| {
+        let mut named = keys::patient_named(doc.fields.values(name));
+        named.any(|key| is_retired(&key))
+    };
+    ["id", "identifiers"].into_iter().filter(is_stale).collect()
 }
 
 /// The section `patient` without what is no property of the patient.

@@ -50,13 +50,13 @@ pub struct Stated<T> {
     pub value: T,
     #[serde(rename = "t")]
     pub as_of: AsOf,
-    /// When RIS and HIS last said the same again, of a start or an end: of two ends the first stands, yet one that is said again after
-    /// the scanner had begun counts anew, whichever of the three comes first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub again: Option<AsOf>,
+    /// What RIS and HIS said last, of a start or an end that was said several times: of two ends the first stands, yet one that is said
+    /// after the scanner had begun counts anew, whichever of the three comes first. A cancel and a discontinue are one end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub again: Option<(T, AsOf)>,
 }
 
-impl<T> Stated<T> {
+impl<T: Copy> Stated<T> {
     /// Said once.
     pub fn new(value: T, as_of: AsOf) -> Self {
         Self {
@@ -66,9 +66,14 @@ impl<T> Stated<T> {
         }
     }
 
+    /// What was said last, and when.
+    pub fn last(&self) -> (T, AsOf) {
+        self.again.unwrap_or((self.value, self.as_of))
+    }
+
     /// When it was last said.
     pub fn last_said(&self) -> AsOf {
-        self.again.unwrap_or(self.as_of)
+        self.last().1
     }
 }
 

@@ -70,14 +70,18 @@ pub fn patient_all(patch: &Patch) -> Vec<Key> {
 /// The keys that a merge retires: `patient.merged_ids` (MRG-1).
 pub fn patient_merged(patch: &Patch) -> Vec<Key> {
     let mut keys = Vec::new();
-    for value in patch.values("merged_ids") {
-        if let Value::Identifier(id) = value
-            && !is_national(id)
-        {
-            push_new(&mut keys, of_identifier(KeyKind::Patient, id));
-        }
+    for key in patient_named(patch.values("merged_ids")) {
+        push_new(&mut keys, Some(key));
     }
     keys
+}
+
+/// The patients' keys among identifiers; a national one is none.
+pub fn patient_named(identifiers: &[Value]) -> impl Iterator<Item = Key> {
+    identifiers.iter().filter_map(|value| match value {
+        Value::Identifier(id) if !is_national(id) => of_identifier(KeyKind::Patient, id),
+        _ => None,
+    })
 }
 
 fn local_identifiers(values: &[Value]) -> impl Iterator<Item = &Identifier> {

@@ -202,13 +202,13 @@ impl Deciding<'_, '_, '_> {
                 };
                 self.happen_to_exam(exam.id, tombstoned);
             }
-            None => {
-                self.change_exam(exam, changes, vec![]);
-                // The same end, earlier or again.
-                if let Some(status) = status {
-                    self.happen_to_exam(exam.id, Happening::OrderStated { status });
-                }
-            }
+            None => self.change_exam(exam, changes, vec![]),
+        }
+        // The same end, earlier or again.
+        if let Some(status) = status
+            && self.exam(exam.id).and_then(|e| e.tombstone) != Some(status)
+        {
+            self.happen_to_exam(exam.id, Happening::OrderStated { status });
         }
         Ok(())
     }

@@ -144,7 +144,8 @@ impl Deciding<'_, '_, '_> {
     fn wish(&mut self, exam: ExamId, step: &Step, wish: Stated<StepStatus>, act: Act) {
         let doc = self.exam(exam);
         let scanned = doc.is_some_and(|e| e.last_word(step).is_some()) || step.wish.is_some();
-        if scanned || wish.value == step.status.value {
+        // Two ages, or one that a status does not show, are kept beside the status.
+        if scanned || wish.again.is_some() || wish.value == step.status.value {
             let step = step.id;
             self.happen_to_exam(exam, Happening::StepWish { step, wish });
             self.follow_step(exam, step, Some(act));

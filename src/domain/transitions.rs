@@ -161,9 +161,8 @@ fn late(present: StepStatus, act: Act) -> Outcome {
     let Outcome::To(target) = outcome(StepStatus::Scheduled, act, Source::Ris) else {
         return Stay;
     };
-    let unsuccessful = |s| matches!(s, StepStatus::Discontinued | StepStatus::Canceled);
     let counts = if present.is_final() {
-        unsuccessful(present) && unsuccessful(target)
+        is_unsuccessful(present) && is_unsuccessful(target)
     } else if target == StepStatus::Canceled {
         present != StepStatus::Started
     } else {
@@ -177,9 +176,18 @@ fn late(present: StepStatus, act: Act) -> Outcome {
     }
 }
 
+fn is_unsuccessful(status: StepStatus) -> bool {
+    matches!(status, StepStatus::Discontinued | StepStatus::Canceled)
+}
+
+/// True if two words mean the same for what the scanner begins: a start, a success, or an end without images.
+fn is_same(a: StepStatus, b: StepStatus) -> bool {
+    a == b && a >= StepStatus::Started || is_unsuccessful(a) && is_unsuccessful(b)
+}
+
 /// What RIS and HIS wish after an admitted act of theirs: their wishes go by age among themselves, whatever the scanner did meanwhile.
-/// An act that was only admitted because of what the scanner did takes the place of the older wish. A start or an end keeps both ages:
-/// the first one, by which others come late, and the last one, by which it ends what the scanner began.
+/// An act that was only admitted because of what the scanner did takes the place of the older wish. A start or an end keeps its first
+/// and its last word: by the first others come late, by the last it ends what the scanner began.
 pub fn wished(wish: Stated<StepStatus>, act: Act, as_of: AsOf) -> Stated<StepStatus> {
     let source = Source::of_role(as_of.role);
     let plain = outcome(StepStatus::Scheduled, act, source);
@@ -194,22 +202,21 @@ pub fn wished(wish: Stated<StepStatus>, act: Act, as_of: AsOf) -> Stated<StepSta
         }
     };
     match verdict {
-        Outcome::To(value) if value == wish.value => Stated {
+        Outcome::To(value) if is_same(value, wish.value) => Stated {
             value,
             as_of,
-            again: Some(wish.last_said()),
+            again: Some(wish.last()),
         },
         Outcome::To(value) => Stated::new(value, as_of),
-        _ if plain == Outcome::To(wish.value)
-            && wish.value >= StepStatus::Started
-            && as_of > wish.last_said() =>
-        {
-            Stated {
-                again: Some(as_of),
-                ..wish
+        _ => match plain {
+            Outcome::To(value) if is_same(value, wish.value) && as_of > wish.last_said() => {
+                Stated {
+                    again: Some((value, as_of)),
+                    ..wish
+                }
             }
-        }
-        _ => wish,
+            _ => wish,
+        },
     }
 }
 
@@ -217,15 +224,20 @@ pub fn wished(wish: Stated<StepStatus>, act: Act, as_of: AsOf) -> Stated<StepSta
 /// that was said, or said again, after the scanner's last word counts only where the scanner left something open: it ends what is in
 /// progress, and speaks again once nothing was performed after all. An operator's newer word always counts.
 pub fn effective(wish: Stated<StepStatus>, course: Act, scanner: AsOf) -> Stated<StepStatus> {
-    let newer = wish.last_said() > scanner;
+    let (last, said) = wish.last();
+    let newer = said > scanner;
     let speaks = match course {
-        _ if wish.last_said().role == Role::Operator => newer,
+        _ if said.role == Role::Operator => newer,
         PerformedUndone => newer,
         PerformedStarted => newer && wish.value.is_final(),
         _ => false,
     };
     match outcome(wish.value, course, Scanner) {
         Outcome::To(value) if !speaks => Stated::new(value, scanner),
+        _ if speaks => Stated {
+            value: last,
+            ..wish
+        },
         _ => wish,
     }
 }

@@ -221,6 +221,30 @@ fn b03_a_change_of_id_keeps_the_patient() {
 }
 
 #[test]
+fn b03_a_retired_identifier_is_nobodys_name_however_old_the_message_that_retired_it() {
+    for act in [ChangeId, Merge] {
+        let mut day = admitted();
+        let back = "patient.id=4711^HOPA patient.merged_ids=9000^HOPA";
+        if act == Merge {
+            // Turned round: 9000 was merged into 4711 before, and survives now.
+            assert!(day.send(1, &[adt(Merge, back)]).is_ok());
+        }
+        day.expect(
+            30,
+            adt(Update, &A04.replace("Zoé", "Zoë")),
+            &["patient.updated"],
+        );
+        let ids = "patient.id=9000^HOPA patient.identifiers=9000^HOPA patient.merged_ids=4711^HOPA patient.name=OLD^X";
+        assert!(day.send(20, &[adt(act, ids)]).is_ok());
+        let fields = &day.patient("9000").fields;
+        assert_eq!(fields.text("id"), Some("9000"), "{act:?}");
+        assert_eq!(fields.values("identifiers").len(), 1, "{act:?}");
+        // Everything else goes by its age.
+        assert_eq!(day.name("9000"), "LEFÈVRE", "{act:?}");
+    }
+}
+
+#[test]
 fn a_cancelled_visit_is_dropped_and_orders_stay() {
     let mut day = admitted();
     day.expect(1, order(Schedule, NW), &["order.placed"]);

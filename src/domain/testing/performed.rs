@@ -53,6 +53,28 @@ fn e04_a_performed_step_starts_and_completes_its_scheduled_step() {
 }
 
 #[test]
+fn c08_a_discontinue_ends_what_a_scanner_began_in_spite_of_a_cancel_whenever_the_cancel_comes() {
+    let by_number = |act| order(act, "order.placer_number=P1^RIS");
+    let cancel = (5, by_number(Cancel));
+    let start = (10, n_create("1.1"));
+    let discontinue = (15, by_number(Discontinue));
+    for messages in [
+        [cancel.clone(), start.clone(), discontinue.clone()],
+        [start.clone(), cancel.clone(), discontinue.clone()],
+        [start, discontinue, cancel],
+    ] {
+        let mut day = placed();
+        for (minute, message) in messages {
+            assert!(day.send(minute, &[message]).is_ok());
+        }
+        assert_eq!(step(&day), "discontinued");
+        // What the scanner does then is true whatever the RIS wished.
+        day.expect(20, set("1.1", DONE), ENDED);
+        assert_eq!(step(&day), "completed");
+    }
+}
+
+#[test]
 fn e01_a_final_performed_step_never_changes() {
     let mut day = started();
     day.expect(20, set("1.1", DONE), ENDED);

@@ -261,6 +261,18 @@ pub fn days() -> Vec<(&'static str, &'static str, Genes)> {
             ),
         ),
         (
+            "a patient was shown under the identifier that a change had retired, because the last word under it was newer",
+            "a change of identifier",
+            genes(
+                [NONE, NONE, NONE, NONE],
+                &[
+                    ("change", 3, (3, 1, 30, 0)),
+                    ("change of id", 3, (0, 0, 8, 0)),
+                    ("arrive", 3, (19, 6, 0, 0)),
+                ],
+            ),
+        ),
+        (
             "a visit cancelled before its admission was known came back",
             "a visit cancelled (A11) before an older word on it",
             genes(

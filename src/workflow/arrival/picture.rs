@@ -139,7 +139,7 @@ fn exam_line(world: &World, doc: &Exam) -> String {
         })
         .collect();
     performed.sort();
-    let whole = doc.tombstone.map(|t| t.value);
+    let whole = doc.tombstone.map(|t| (t.value, t.last().0));
     let sections = [
         &doc.order,
         &doc.procedure,
@@ -160,11 +160,12 @@ fn exam_line(world: &World, doc: &Exam) -> String {
 fn step_line(doc: &Exam, id: StepId) -> String {
     let step = doc.step(id).unwrap();
     format!(
-        "step {} {} {:?} wish={:?} held={}{}",
+        "step {} {} {:?} wish={:?} {:?} held={}{}",
         label(doc),
         step.stated_id().unwrap_or("generated"),
         step.status.value,
         step.wish().value,
+        step.wish().last().0,
         step.held.value,
         fields(&step.fields)
     )
