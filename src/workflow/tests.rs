@@ -1,6 +1,9 @@
-//! The door, over real stores: what is answered, what is stored, what a resend leaves behind.
+//! The door, over real stores: what is answered and what is stored. `failures` is what cannot be stored, `resends` what comes again,
+//! `grouping` what commits in groups of any size leave.
 
+mod failures;
 mod grouping;
+mod resends;
 
 use super::*;
 use crate::domain::command::{OrderAct, PatientAct};
@@ -181,86 +184,6 @@ async fn an_order_is_stored_and_on_the_worklist_when_it_is_answered() {
 }
 
 #[tokio::test]
-async fn a_resend_is_answered_with_the_same_bytes_and_changes_nothing() {
-    for Fresh { store, .. } in &stores().await {
-        let door = Door::open(store);
-        let first = new_order(1, "4711", "MARTIN", "202606020900");
-        // The resend waits in the same batch as its original, and comes again later.
-        let outcomes = door.burst(vec![first.clone(), again(&first, 2)]).await;
-        let repeated = Outcome::Repeated {
-            ack: Some(b"MSA|AA|M1".to_vec()),
-        };
-        assert!(is_applied(&outcomes[0]));
-        assert_eq!(outcomes[1], repeated);
-        let dump = store.dump(&LeaveOut::EVIDENCE).await.unwrap();
-        assert_eq!(door.workflow.execute(again(&first, 3)).await, repeated);
-        assert_eq!(store.dump(&LeaveOut::EVIDENCE).await.unwrap(), dump);
-        let journal = store.journal(JournalId(3)).await.unwrap().unwrap();
-        assert_eq!(
-            (journal.outcome.as_str(), journal.cause),
-            ("repeated", Some(JournalId(1)))
-        );
-
-        // The same control id with other content is another message.
-        let mut other = again(&new_order(9, "4711", "MARTIN", "202606020900"), 4);
-        other.journal.control_id = "M1".to_owned();
-        let Outcome::Applied { warnings, .. } = door.workflow.execute(other).await else {
-            panic!("applied")
-        };
-        assert_eq!(warnings.len(), 1);
-        // Without recognition the domain decides: nothing differs, nothing happens.
-        let unrecognised = Unit {
-            detect_resend: false,
-            ..again(&first, 5)
-        };
-        assert!(is_applied(&door.workflow.execute(unrecognised).await));
-        door.close().await;
-    }
-}
-
-#[tokio::test]
-async fn a_resend_of_a_message_that_asked_for_no_answer_gets_none() {
-    for Fresh { store, .. } in &stores().await {
-        let door = Door::open(store);
-        let mut first = new_order(1, "4711", "MARTIN", "202606020900");
-        first.ack = None;
-        let outcomes = door.burst(vec![first.clone(), again(&first, 2)]).await;
-        assert!(is_applied(&outcomes[0]));
-        let silent = Outcome::Repeated { ack: None };
-        assert_eq!(outcomes[1], silent);
-        assert_eq!(door.workflow.execute(again(&first, 3)).await, silent);
-        door.close().await;
-    }
-}
-
-#[tokio::test]
-async fn a_refused_message_is_journalled_tried_again_and_costs_its_neighbours_nothing() {
-    for Fresh { store, .. } in &stores().await {
-        let door = Door::open(store);
-        let bad = Unit {
-            decision: Err(Refusal::new(Reason::FieldMissing, "no patient identifier")),
-            ..unit(2, order(OrderAct::Schedule, ""))
-        };
-        let units = vec![
-            new_order(1, "1", "MARTIN", "202606020900"),
-            bad.clone(),
-            new_order(3, "2", "DURAND", "202606020900"),
-        ];
-        let outcomes = door.burst(units).await;
-        assert!(is_applied(&outcomes[0]) && is_applied(&outcomes[2]));
-        assert!(matches!(&outcomes[1], Outcome::Refused(r) if r.reason == Reason::FieldMissing));
-        let journal = store.journal(JournalId(2)).await.unwrap().unwrap();
-        assert_eq!(journal.reason.as_deref(), Some("field.missing"));
-        let mended = Unit {
-            decision: new_order(2, "3", "PETIT", "202606020900").decision,
-            ..again(&bad, 4)
-        };
-        assert!(is_applied(&door.workflow.execute(mended).await));
-        door.close().await;
-    }
-}
-
-#[tokio::test]
 async fn b04_a_corrected_name_reaches_the_open_worklist_rows() {
     for Fresh { store, .. } in &stores().await {
         let door = Door::open(store);
@@ -318,139 +241,6 @@ async fn a_bare_accession_number_finds_the_exam_of_any_issuer() {
         assert_eq!(step.links.len(), 1);
         door.close().await;
     }
-}
-
-#[tokio::test]
-async fn a_message_that_cannot_be_stored_is_refused_alone() {
-    let Fresh { store, .. } = &sqlite().await;
-    let door = Door::open(store);
-    // Two rows of one id: the batch is refused by the database, then each unit stands for itself.
-    let twin = again(&new_order(2, "2", "DURAND", "202606020900"), 1);
-    let units = vec![
-        new_order(1, "1", "MARTIN", "202606020900"),
-        twin,
-        new_order(3, "3", "PETIT", "202606020900"),
-    ];
-    let outcomes = door.burst(units).await;
-    assert!(
-        is_applied(&outcomes[0]) && is_applied(&outcomes[2]),
-        "{outcomes:?}"
-    );
-    assert!(matches!(&outcomes[1], Outcome::Refused(r) if r.reason == Reason::Internal));
-    door.close().await;
-}
-
-#[tokio::test]
-async fn a_panic_while_writing_refuses_its_message_alone_and_the_writer_lives_on() {
-    for Fresh { store, .. } in &stores().await {
-        let door = Door::open(store);
-        let first = new_order(1, "1", "MARTIN", "202606020900");
-        assert!(is_applied(&door.workflow.execute(first).await));
-        // The next version of this patient is out of range: saving it overflows.
-        let damage = format!("UPDATE patient SET version = {}", i64::MAX);
-        store.tamper(&damage).await;
-        let renamed = "patient.id=1^HOPA patient.name=MARTINEZ^Zoé";
-        let units = vec![
-            new_order(2, "2", "DURAND", "202606020900"),
-            unit(3, adt(PatientAct::Update, renamed)),
-            new_order(4, "3", "PETIT", "202606020900"),
-        ];
-        let outcomes = door.burst(units).await;
-        assert!(
-            is_applied(&outcomes[0]) && is_applied(&outcomes[2]),
-            "{outcomes:?}"
-        );
-        assert!(matches!(&outcomes[1], Outcome::Refused(r) if r.reason == Reason::Internal));
-        let journal = store.journal(JournalId(3)).await.unwrap().unwrap();
-        assert_eq!(journal.outcome, "refused");
-        assert!(door.workflow.is_alive());
-        door.close().await;
-    }
-}
-
-#[tokio::test]
-async fn a10_a_store_that_is_away_keeps_nothing_and_says_so() {
-    let Fresh { store, .. } = &sqlite().await;
-    let door = Door::open(store);
-    store.close().await;
-    let outcome = door
-        .workflow
-        .execute(new_order(1, "1", "MARTIN", "202606020900"))
-        .await;
-    assert_eq!(outcome, Outcome::Away(Reason::StorageAway));
-    door.close().await;
-}
-
-#[tokio::test]
-async fn nothing_of_a_message_is_stored_when_its_outbox_rows_cannot_be() {
-    for Fresh { store, .. } in &stores().await {
-        let door = Door::open(store);
-        let first = new_order(1, "1", "MARTIN", "202606020900");
-        assert!(is_applied(&door.workflow.execute(first).await));
-        let dump = store.dump(&LeaveOut::NOTHING).await.unwrap();
-        let second = new_order(2, "2", "DURAND", "202606020900");
-        store.tamper("ALTER TABLE outbox RENAME TO hidden").await;
-        let outcome = door.workflow.execute(second.clone()).await;
-        assert_eq!(outcome, Outcome::Away(Reason::StorageAway));
-        store.tamper("ALTER TABLE hidden RENAME TO outbox").await;
-        // No exam, no journal row, no event, no worklist row.
-        let after = store.dump(&LeaveOut::NOTHING).await.unwrap();
-        assert_eq!(difference(&after, &dump), None);
-        assert!(is_applied(&door.workflow.execute(second).await));
-        assert_ne!(store.dump(&LeaveOut::NOTHING).await.unwrap(), dump);
-        door.close().await;
-    }
-}
-
-#[tokio::test]
-async fn what_fails_at_the_commit_itself_is_not_acknowledged() {
-    let Fresh { store, .. } = &sqlite().await;
-    let door = Door::open(store);
-    let dump = store.dump(&LeaveOut::NOTHING).await.unwrap();
-    // A reference that is looked at when the transaction ends: every statement succeeds, the commit does not.
-    for sql in [
-        "CREATE TABLE there (id INTEGER PRIMARY KEY)",
-        "CREATE TABLE late (id INTEGER REFERENCES there (id) DEFERRABLE INITIALLY DEFERRED)",
-        "CREATE TRIGGER late AFTER INSERT ON journal BEGIN INSERT INTO late VALUES (1); END",
-    ] {
-        store.tamper(sql).await;
-    }
-    let order = new_order(1, "1", "MARTIN", "202606020900");
-    let outcome = door.workflow.execute(order.clone()).await;
-    assert!(!is_applied(&outcome), "{outcome:?}");
-    let after = store.dump(&LeaveOut::NOTHING).await.unwrap();
-    assert_eq!(difference(&after, &dump), None);
-    store.tamper("DROP TRIGGER late").await;
-    assert!(is_applied(&door.workflow.execute(order).await));
-    door.close().await;
-}
-
-#[tokio::test]
-async fn a10_a_full_disk_keeps_nothing_of_the_group_and_is_survived() {
-    let Fresh { store, .. } = &sqlite().await;
-    let door = Door::open(store);
-    assert!(is_applied(
-        &door
-            .workflow
-            .execute(new_order(1, "1", "MARTIN", "202606020900"))
-            .await
-    ));
-    let dump = store.dump(&LeaveOut::NOTHING).await.unwrap();
-    store.limit_growth(Some(2)).await;
-    let units: Vec<Unit> = (2..40)
-        .map(|n| new_order(n, "1", "MARTIN", "202606020900"))
-        .collect();
-    let away = Outcome::Away(Reason::StorageAway);
-    let outcomes = door.burst(units.clone()).await;
-    assert!(outcomes.iter().all(|o| *o == away), "{outcomes:?}");
-    assert_eq!(
-        difference(&store.dump(&LeaveOut::NOTHING).await.unwrap(), &dump),
-        None
-    );
-    // The senders kept their messages; when there is room again, they are applied.
-    store.limit_growth(None).await;
-    assert!(door.burst(units).await.iter().all(is_applied));
-    door.close().await;
 }
 
 #[tokio::test]
